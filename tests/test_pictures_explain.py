@@ -18,7 +18,7 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.language.affine import format_number
 from handcraft.pictures.grid import MOST, NumberTable, table_drawing
 from handcraft.pictures.matrices import explanation_svg, mark
-from handcraft.pictures.svg import page
+from handcraft.pictures.svg import whole_svg
 
 
 def drawn(name: str, part: str) -> str:
@@ -80,7 +80,7 @@ def test_the_sign_is_never_shown_by_colour_alone() -> None:
         [-1.0 if (i + j) % 3 else 2.0 for j in range(40)] for i in range(40)
     ]
     names = [("", str(i)) for i in range(40)]
-    picture = page(table_drawing(NumberTable(names, names, values)), "")
+    picture = whole_svg(table_drawing(NumberTable(names, names, values)), "")
     strokes = [
         path.attrib["d"].count("M")
         for path in parsed(picture).iter(f"{SVG}path")
@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_counted() -> None:
     """Of 100 rows and columns 96 are drawn, and a line says how many more there are."""
     names = [("slot", str(i)) for i in range(100)]
     values = [[1.0] * 100 for _ in names]
-    picture = page(table_drawing(NumberTable(names, names, values)), "")
+    picture = whole_svg(table_drawing(NumberTable(names, names, values)), "")
     texts = [w.text for w in words(picture)]
     assert texts[-2:] == ["... 4 more rows", "... 4 more columns"]
     assert texts.count("slot") == 2

@@ -23,7 +23,7 @@ from handcraft import Model
 from handcraft.core.errors import ProgramError
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.pictures.passes import bars, head_svg, trace_svg
-from handcraft.pictures.svg import page
+from handcraft.pictures.svg import whole_svg
 
 
 def cell(found: list[Word], row: str, column: str) -> str:
@@ -120,7 +120,7 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     """A bar below 0 goes to the left; one that is far longer than the highest is cut off, and says
     so.
     """
-    picture = page(bars({"a": 4.0, "b": 2.0, "c": -1.0, "d": -900.0}), "")
+    picture = whole_svg(bars({"a": 4.0, "b": 2.0, "c": -1.0, "d": -900.0}), "")
     assert lengths(picture) == [160, 80, 40, 160]
     starts = [
         float(rect.attrib["x"])
@@ -133,7 +133,7 @@ def test_bars_are_as_long_as_their_numbers() -> None:
 
 def test_what_is_not_finite_is_written_without_a_bar() -> None:
     """NaN and infinity have no length."""
-    picture = page(bars({"a": math.nan, "b": math.inf, "c": 1.0}), "")
+    picture = whole_svg(bars({"a": math.nan, "b": math.inf, "c": 1.0}), "")
     assert lengths(picture) == [160]
     assert {"nan", "inf", "1"} <= {w.text for w in words(picture)}
 
