@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from handcraft.results.circuit import circuit as circuit
     from handcraft.results.explain import explain as explain
     from handcraft.results.export import export as export
+    from handcraft.results.gallery import gallery as gallery
     from handcraft.results.opening import open as open  # noqa: A004
     from handcraft.results.states import states as states
     from handcraft.results.suite import suite as suite
@@ -80,6 +81,7 @@ _HOMES = {
     "results.circuit": ("circuit",),
     "results.explain": ("explain",),
     "results.export": ("export",),
+    "results.gallery": ("gallery",),
     "results.opening": ("open",),
     "results.states": ("states",),
     "results.suite": ("suite",),

@@ -18,7 +18,7 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -39,6 +39,7 @@ _TOKEN = re.compile(  # of JavaScript, as far as comments are told from the rest
         |(?<=[(,=:\[!&|?{;])\ ?/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/)""",
     re.DOTALL | re.VERBOSE,
 )
+_NONE = "'none'"
 _OF_STYLE = re.compile(r"/\*.*?\*/", re.DOTALL)
 _OF_MARKUP = re.compile(r"<!--.*?-->", re.DOTALL)
 
@@ -51,22 +52,28 @@ def page(views: Sequence[Viewed]) -> str:
     names = " and ".join(view.model.name for view in views)
     places = {
         "TITLE": html.escape(printable(names)),
-        "POLICY": _policy(),
+        "POLICY": policy(style(), _loader(), script()),
         "STYLE": style(),
         "PAYLOAD": payload(views),
         "SOURCE": deflated(script().encode()),
         "LOADER": _loader(),
     }
-    markup = _dense(_OF_MARKUP.sub("", _part("index.html")))
+    return with_places("index.html", places)
+
+
+def with_places(name: str, places: Mapping[str, str]) -> str:
+    """A file of parts/ with a text in each of its places, without comments."""
+    markup = _dense(_OF_MARKUP.sub("", _part(name)))
     return re.sub(r"\{\{(\w+)\}\}", lambda place: places[place[1]], markup)
 
 
-def _policy() -> str:
+def policy(styled: str, *scripts: str) -> str:
     """The content security policy: what stands in the page itself, and nothing else."""
+    hashes = " ".join(f"'{_hash(text)}'" for text in scripts)
     allowed = (
         "default-src 'none'",
-        f"script-src '{_hash(_loader())}' '{_hash(script())}'",
-        f"style-src '{_hash(style())}'",
+        f"script-src {hashes or _NONE}",
+        f"style-src '{_hash(styled)}'",
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",
@@ -80,9 +87,9 @@ def _hash(text: str) -> str:
 
 
 @cache
-def style() -> str:
-    """The style sheet without comments."""
-    return _dense(_OF_STYLE.sub("", _part("style.css")))
+def style(name: str = "style.css") -> str:
+    """A style sheet without comments."""
+    return _dense(_OF_STYLE.sub("", _part(name)))
 
 
 @cache
