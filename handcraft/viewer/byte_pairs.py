@@ -37,7 +37,9 @@ def byte_pairs(tokenizer: Any) -> dict[str, Any] | None:
     added = fields.get("added_tokens") or []
     if any(one.get(flag) for one in added for flag in _FLAGS):
         return None
-    merges = [m.split(" ") if isinstance(m, str) else m for m in model["merges"]]
+    merges = [
+        m.split(" ") if isinstance(m, str) else m for m in model["merges"]
+    ]
     return {
         "merges": [" ".join(pair) for pair in merges],
         "added": {one["content"]: one["id"] for one in added},
