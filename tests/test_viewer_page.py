@@ -22,7 +22,7 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.bundled import bundled
 from handcraft.viewer import page as pages
 from handcraft.viewer.page import modules, page, script, style
-from handcraft.viewer.payload import Viewed, payload
+from handcraft.viewer.payload import Viewed, _counted, payload
 
 MOST = 65_536  # bytes of the page of a bundled program
 PARTS = Path(pages.__file__).parent / "parts"
@@ -293,3 +293,21 @@ def test_a_model_without_a_claim_has_no_verdict(here: Path) -> None:
     assert found["verdict"] == "refuted"
     assert found["counterexample"]["tokens"] == ["a", "a"]
     assert found["certificate"] is None
+
+
+@pytest.mark.parametrize(
+    ("paths", "stored"),
+    [
+        (["layers[0] > n[9]", "layers[0] > n[10]", "layers[1] > x"],
+         {"path": ["layers[0] > n[0]"] * 2 + ["layers[0] > x"], "steps": [0, 9, 0, 1, 1]}),
+        (["layers[0] > 007"], {"path": ["layers[0] > 007"]}),
+        (["1234567890"], {"path": ["1234567890"]}),
+        (["²٣"], {"path": ["²٣"], "steps": []}),
+        ([], {"path": [], "steps": []}),
+    ],
+)  # fmt: skip
+def test_numbers_in_paths_are_counted_up(
+    paths: list[str], stored: dict[str, Any]
+) -> None:
+    """Each as its distance from that in the path before, since rules are numbered."""
+    assert _counted(paths) == stored

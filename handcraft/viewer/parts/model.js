@@ -83,7 +83,7 @@ import { Prompts } from './prompt.js';
  * @property {boolean} causal
  * @property {number} epsilon
  * @property {[string, number, number][]} matrices
- * @property {{path: string[], text: string[], source: string[]}} rules
+ * @property {{path: string[], steps?: number[], text: string[], source: string[]}} rules
  * @property {number} entries
  * @property {boolean} dense
  */
@@ -189,7 +189,7 @@ export class Model {
     this.claim = header.claim;
     this.verdict = verdictOf(header.verdict);
     /** @type {Rule[]} each once; those at the end have no source: nobody wrote them */
-    this.rules = header.rules.path.map((path, i) => ({ path, text: header.rules.text[i], source: header.rules.source[i] }));
+    this.rules = pathsOf(header.rules).map((path, i) => ({ path, text: header.rules.text[i], source: header.rules.source[i] }));
     this.matrices = new Map(matrices.map((matrix) => [matrix.name, matrix]));
     this.weights = nested(this.matrices);
     this.nCtx = this.weights.wpe.nRows;
@@ -480,6 +480,23 @@ export class Model {
   room(ids) {
     return this.prompts.room(ids);
   }
+}
+
+/** The paths of rules, whose numbers are written as steps from those of the path before. @param {{path: string[], steps?: number[]}} rules */
+function pathsOf({ path, steps }) {
+  if (!steps) return path;
+  let at = 0;
+  let before = /** @type {number[]} */ ([]);
+  return path.map((counted) => {
+    const here = /** @type {number[]} */ ([]);
+    const whole = counted.replace(/0/gu, () => {
+      const number = (before[here.length] ?? 0) + steps[at++];
+      here.push(number);
+      return String(number);
+    });
+    before = here;
+    return whole;
+  });
 }
 
 const UNRULED = 'no rule wrote this';
