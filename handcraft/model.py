@@ -7,6 +7,7 @@
     model.generate("a", 10)         "baabaabaab"
     model.answer(["12+3=", "4+5="]) the answers of an `answers` program, in batches
     model.trace("aaba")             every intermediate, by name
+    model.view()                    a page that runs it, in notebooks
     model.save("build/aab")         writes model.safetensors and program.json
 
 Loading a built directory executes nothing and checks everything. Rules of this file: a Model is
@@ -756,6 +757,16 @@ class Model:
         return (
             f"Model({self.name!r}, {sizes}, n_ctx={self.n_ctx}, {self.dtype})"
         )
+
+    def view(self, *, verified: bool = True) -> Any:
+        """The page that runs the model, as `handcraft.view` makes it: notebooks show it, and
+        `.save(path)` writes it.
+
+        verified  judge the claim first, for the verdict in the page
+        """
+        from handcraft.results.view import view
+
+        return view(self, verified=verified)
 
     def _repr_html_(self) -> str:
         from handcraft.pictures.notebooks import model_page

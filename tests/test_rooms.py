@@ -32,6 +32,7 @@ UPWARD = {
     ("program", "model"),  # `program.build()`, for the author's comfort
     # what notebooks show of a program, a model and its trace
     *(("program", "pictures"), ("model", "pictures")),
+    ("model", "results"),  # `model.view()`
     ("rasp", "lowering"),  # `rasp.compile_rasp_to_model`, where its users look
 }
 DRAWING = {  # the files of results/ that may import rich
