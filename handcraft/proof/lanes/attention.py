@@ -77,7 +77,10 @@ class Head:
         self.n = symbols.n
 
     def begun(
-        self, begin: Begin, keys: tuple[Labels, Zonotope], values: Sequence[Lane]
+        self,
+        begin: Begin,
+        keys: tuple[Labels, Zonotope],
+        values: Sequence[Lane],
     ) -> Zonotope:
         """What the first token gets: itself, and what is left of the others where it sees them."""
         if self.symbols.causal:
@@ -112,9 +115,13 @@ class Head:
 
         def divided(x: Array, sign: float) -> Array:
             found = x / root
-            off = np.abs(found) * error + np.where(x == 0, 0.0, self.floats.least)
-            exact = x == 0 if root != 2.0 ** round(math.log2(root)) else (
-                (x == 0) | (np.abs(found) >= self.floats.least)
+            off = np.abs(found) * error + np.where(
+                x == 0, 0.0, self.floats.least
+            )
+            exact = (
+                x == 0
+                if root != 2.0 ** round(math.log2(root))
+                else ((x == 0) | (np.abs(found) >= self.floats.least))
             )
             return np.where(exact, found, found + sign * off)
 
@@ -131,8 +138,10 @@ class Head:
         if len(queries[1].c) * len(keys[1].c) > 4_000_000:
             raise Rejected("a head compares too many pairs")
         rows = [
-            (*self._scores(queries[1][i : i + 1], keys[1]),
-             *self._scores(queries[1][i : i + 1], begin.k))
+            (
+                *self._scores(queries[1][i : i + 1], keys[1]),
+                *self._scores(queries[1][i : i + 1], begin.k),
+            )
             for i in range(len(queries[1].c))
         ]
         low, high, first_low, first_high = (
@@ -172,7 +181,11 @@ class Head:
         shape = pairs.mask.shape
         q, k = q.reshape(shape), k.reshape(shape)
         return Scores(
-            pairs, low[q, k], high[q, k], first_low[q[:, 0]], first_high[q[:, 0]]
+            pairs,
+            low[q, k],
+            high[q, k],
+            first_low[q[:, 0]],
+            first_high[q[:, 0]],
         )
 
     def brought(
@@ -187,9 +200,7 @@ class Head:
         """
         if self._sums(self.scores(queries, keys, begin), begin):
             found = self.scores(queries, keys, begin)
-            return [
-                self._sum(found, lane, i) for i, lane in enumerate(values)
-            ]
+            return [self._sum(found, lane) for lane in values]
         # the keys with what is read there, so that values can be compared
         labels, wide = self._with_values(keys, values)
         found = self.scores(queries, (labels, wide), begin)
@@ -225,7 +236,7 @@ class Head:
             and behind[mask].min() <= _FARTHEST
         )
 
-    def _sum(self, scores: Scores, lane: Lane, i: int) -> Lane:
+    def _sum(self, scores: Scores, lane: Lane) -> Lane:
         """A share of the sum of a value over the keys that are nearest to the first token."""
         mask = scores.pairs.mask
         behind_low = scores.first_low[:, None] - scores.high
@@ -239,7 +250,9 @@ class Head:
         summed = total(self.symbols, weights)
         size = lane.most
         error = self.n * (
-            off * size + share * float((far + lane.radius).max()) * UP + rest * size
+            off * size
+            + share * float((far + lane.radius).max()) * UP
+            + rest * size
         ) + self._small(size)
         table = np.array(
             [float(x) for x in summed.table.reshape(-1)], dtype=np.float64
@@ -258,9 +271,7 @@ class Head:
         u = self.floats.u
         far = float(high[near | others].max()) + 1.0
         # the argument of exp is a rounded difference; exp, the sum, the division, the products
-        error = (
-            (_EXP + 4 * self.n + 16) * u + 2 * u * far + 2.0**-40
-        )
+        error = (_EXP + 4 * self.n + 16) * u + 2 * u * far + 2.0**-40
         most = math.exp(-float(low[near].min())) * (1 + error)
         rest = 0.0
         if others.any():
@@ -393,7 +404,8 @@ class Head:
         """A value at the selected position, or the first token's."""
         read = [choice.picked(s) for _, s in lane.labels]
         if not read:  # a constant: whether there is one decides
-            read, labels = [choice.picked(INDEX)], ((0, INDEX),)
+            read = [choice.picked(INDEX)]
+            labels: Labels = ((0, INDEX),)
             shape = (self.n,)
             c, r = np.full(shape, lane.c), np.full(shape, lane.radius)
         else:
@@ -434,9 +446,7 @@ def _units(lane: Lane) -> tuple[float, Array, Array]:
     raise Rejected("what is summed is no multiple of one number")
 
 
-def keys_of(
-    symbols: Symbols, lanes: Sequence[Lane]
-) -> tuple[Labels, Zonotope]:
+def keys_of(symbols: Symbols, lanes: Sequence[Lane]) -> tuple[Labels, Zonotope]:
     """Lanes of one position as rows."""
     labels, rows, _ = gathered(symbols, lanes)
     return labels, rows.plain()

@@ -87,7 +87,9 @@ def from_json(data: Any) -> LaneCertificate:
     for key, kind in _KEYS.items():
         value = data[key]
         fits = type(value) is kind or (kind is float and type(value) is int)
-        if not fits or (kind is not list and kind is not str and not _finite(value)):
+        if not fits or (
+            kind is not list and kind is not str and not _finite(value)
+        ):
             raise WeightsError(f"'{key}' is no {kind.__name__}")
     if data["format"] != FORMAT:
         raise WeightsError(f"its format must be '{FORMAT}'")
@@ -95,7 +97,9 @@ def from_json(data: Any) -> LaneCertificate:
         raise WeightsError("'assumptions' is no list of texts")
     if len(data["invariants"]) > _MOST_INVARIANTS:
         raise WeightsError("it has too many invariants")
-    fields = {k: v for k, v in data.items() if k not in ("format", "invariants")}
+    fields = {
+        k: v for k, v in data.items() if k not in ("format", "invariants")
+    }
     rows = tuple(_invariant(x) for x in data["invariants"])
     return LaneCertificate(**fields, invariants=rows)
 
@@ -141,7 +145,9 @@ def read_lanes(path: Path) -> LaneCertificate:
         raise ProgramError(str(error.of(path))) from None
 
 
-def write_lanes(path: Path, certificate: LaneCertificate, seconds: float) -> None:
+def write_lanes(
+    path: Path, certificate: LaneCertificate, seconds: float
+) -> None:
     """Write the certificate to a file, completely or not at all."""
     data = to_json(replace(certificate, seconds=seconds))
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))

@@ -181,7 +181,9 @@ def _run(pass_: _Check) -> Shown:
         TypeError,
         ValueError,
     ) as error:
-        raise Rejected(f"it is not consistent: {printable(str(error))}") from None
+        raise Rejected(
+            f"it is not consistent: {printable(str(error))}"
+        ) from None
 
 
 def check(model: Model, certificate: LaneCertificate) -> Shown:

@@ -79,7 +79,9 @@ class Pairs:
         )
         if label in self.queries:
             seen = self.symbols.number_seen()[self.row(label)]
-            return np.where(self.symbols.possible(self.queries).reshape(-1), seen, 0)
+            return np.where(
+                self.symbols.possible(self.queries).reshape(-1), seen, 0
+            )
         first = mask.argmax(axis=-1).reshape(-1)
         return np.where(mask.any(axis=-1).reshape(-1), first + 1, 0)
 
@@ -88,7 +90,9 @@ class Pairs:
         big = np.iinfo(np.int64).max
         worst = np.where(self.mask, levels, big)
         found = [worst.min(axis=1, initial=big)]  # any key: there is one
-        found.append(np.where(self._itself(), levels, big).min(axis=1, initial=big))
+        found.append(
+            np.where(self._itself(), levels, big).min(axis=1, initial=big)
+        )
         fewest = self.fewest_seen()
         for label in self.keys:
             found += self._placed(label, worst, fewest)
@@ -104,9 +108,7 @@ class Pairs:
                 same &= a[:, None] == b[None, :]
         return same
 
-    def _placed(
-        self, label: Label, worst: Array, fewest: Array
-    ) -> list[Array]:
+    def _placed(self, label: Label, worst: Array, fewest: Array) -> list[Array]:
         """What the position with this index, or rank, has at least: one for each that is there."""
         big = np.iinfo(np.int64).max
         first = self.first(label)
@@ -147,7 +149,8 @@ class Levels:
         self.queries, self.keys = sides_of(self.labels)
         self.pairs = Pairs.of(symbols, self.queries, self.keys)
         levels = np.array(table.tolist(), dtype=np.int64)
-        self.levels = levels.reshape(self.pairs.mask.shape)
+        levels = levels.reshape(self.pairs.mask.shape)
+        self.levels = np.where(self.pairs.mask, levels, -1)
         self.sure = self.pairs.sure(self.levels)
         self.number = self._numbered()
 
@@ -176,12 +179,9 @@ class Levels:
         """The number of the choice: that of another one, where both always select the same."""
         if (known := self._of_index()) is not None:
             return known
-        key = ("choice", self.labels, self.levels.tobytes())
-        known = self.symbols.known
-        if key not in known:
-            known[key] = known["choices"] = known.get("choices", -1) + 1
-        number: int = known[key]
-        return number
+        numbers: dict[Any, int] = self.symbols.choices
+        key = (self.labels, self.levels.tobytes())
+        return numbers.setdefault(key, len(numbers))
 
     def _of_index(self) -> int | None:
         """The choice whose index is what this one asks for: there(index) == that."""
@@ -196,7 +196,9 @@ class Levels:
             [-1 if isinstance(x, Nowhere) else int(x) for x in values]
         )
         same = wanted[:, None] == index[None, :]
-        if np.array_equal((self.levels >= 0) & self.pairs.mask, same & self.pairs.mask):
+        if np.array_equal(
+            (self.levels >= 0) & self.pairs.mask, same & self.pairs.mask
+        ):
             return asked.choice[0]
         return None
 
@@ -249,9 +251,11 @@ class Levels:
         """A symbol of what can be read, and a fact on who reads it."""
         fact = self._fact(symbol)
         asked = self.symbols.possible(self.queries).reshape(-1)
-        may = fact[asked].any(axis=0)
+        may: Array = np.array(fact[asked].any(axis=0))
         values = (*self.symbols.all[symbol].values, Nowhere(self.number))
-        kept = tuple(x for x, is_one in zip(values, may, strict=True) if is_one)
+        kept = tuple(
+            x for x, is_one in zip(values, may.tolist(), strict=True) if is_one
+        )
         everywhere = not self.symbols.causal and all(
             self.symbols.all[s].everywhere for _, s in self.queries
         )
@@ -274,7 +278,10 @@ class Levels:
             fits = fits if labels[0] == (0, symbol) else fits.T
             fact = np.array(
                 [
-                    [self._fit(a, symbol, b, read, fits) for b in self._values(other)]
+                    [
+                        self._fit(a, symbol, b, read, fits)
+                        for b in self._values(other)
+                    ]
                     for a in self._values(new)
                 ]
             )

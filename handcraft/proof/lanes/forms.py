@@ -69,7 +69,7 @@ def joined(*forms: Form) -> Labels:
 def applied(
     symbols: Symbols, f: Callable[..., Any], *forms: Form, collapse: bool = True
 ) -> Form:
-    """f of the values of several forms."""
+    """The form whose values f makes of those of several forms."""
     labels = joined(*forms)
     shape = symbols.shape(labels)
     if np.prod(shape) > _MOST_ASKED:
@@ -119,7 +119,7 @@ def without(
     big = np.iinfo(np.int64).max
     low = np.where(mask, numbers, big).min(axis=axis)
     high = np.where(mask, numbers, -1).max(axis=axis)
-    some = mask.any(axis=axis)
+    some: Array = np.array(mask.any(axis=axis))
     if (some & (low != high)).any():
         return None
     return np.where(some, low, 0), some
@@ -131,9 +131,7 @@ def at_key(symbols: Symbols, form: Form) -> Form:
         raise Rejected("a condition reads the key of a key")
     moved = [symbols.label(1, s) for _, s in form.labels]
     order = sorted(range(len(moved)), key=lambda i: moved[i])
-    return Form(
-        tuple(moved[i] for i in order), np.transpose(form.table, order)
-    )
+    return Form(tuple(moved[i] for i in order), np.transpose(form.table, order))
 
 
 def over(symbols: Symbols, form: Form, labels: Labels) -> Array:
@@ -143,7 +141,11 @@ def over(symbols: Symbols, form: Form, labels: Labels) -> Array:
 
 
 def composed(
-    symbols: Symbols, labels: Labels, table: Array, read: Sequence[Form], none: Any
+    symbols: Symbols,
+    labels: Labels,
+    table: Array,
+    read: Sequence[Form],
+    none: Any,
 ) -> tuple[Labels, Array]:
     """A table over symbols, where each symbol is given by a form; `none` where one is Nowhere."""
     wider = joined(*read)
@@ -158,8 +160,7 @@ def composed(
             for i, x in enumerate(symbols.all[symbol].values)
         }
         flat = [
-            places.get((type(x) is str, x), -1)
-            for x in form.table.reshape(-1)
+            places.get((type(x) is str, x), -1) for x in form.table.reshape(-1)
         ]
         if any(
             i < 0 and not isinstance(x, Nowhere)

@@ -34,8 +34,12 @@ from handcraft.sequence.operations import is_here, selection_of
 from handcraft.sequence.values import combine
 
 _COMPUTED = frozenset(
-    "add subtract multiply divide modulo ratio equal below lookup otherwise cases"
-    " given precedes both either negate least greatest most".split()
+    (
+        *("add", "subtract", "multiply", "divide", "modulo", "ratio"),
+        *("equal", "below", "precedes", "both", "either", "negate"),
+        *("lookup", "otherwise", "cases", "given", "least", "greatest"),
+        "most",
+    )
 )
 
 
@@ -140,9 +144,7 @@ class Meaning:
         return applied(self.symbols, truth, self.of(e))
 
     def _count(self, e: Expression) -> Form:
-        return total(
-            self.symbols, self._condition(selection_of(e).condition)
-        )
+        return total(self.symbols, self._condition(selection_of(e).condition))
 
     def _total(self, e: Expression) -> Form:
         selection = selection_of(e)
@@ -202,9 +204,7 @@ class Meaning:
         return self._selected(self.of(selection.value), levels, default)
 
 
-def as_numbers(
-    symbols: Symbols, form: Form, labels: Any
-) -> tuple[Any, Any]:
+def as_numbers(symbols: Symbols, form: Form, labels: Any) -> tuple[Any, Any]:
     """The values of a form over wider labels as floats, and where they are defined."""
     table = over(symbols, form, labels).reshape(-1)
     if any(isinstance(x, str | Nowhere) for x in table):
@@ -212,4 +212,3 @@ def as_numbers(
     known = np.array([x is not None for x in table])
     numbers = np.array([0.0 if x is None else float(x) for x in table])
     return numbers, known
-

@@ -57,9 +57,7 @@ class LaneStream:
         self.blocks: list[Any] = weights["blocks"]
         self.wte = weights["wte"].astype(np.float64)
         self.wpe = weights["wpe"].astype(np.float64)
-        self.symbols = Symbols(
-            tuple(alphabet), len(self.wpe) - 1, model.causal
-        )
+        self.symbols = Symbols(tuple(alphabet), len(self.wpe) - 1, model.causal)
         self.errors = 0
         ids = model.vocabulary.ids
         self.text = self._embedded([ids[t] for t in alphabet])
@@ -104,14 +102,10 @@ class LaneStream:
         ]
 
     def _product(self, lanes: Sequence[Lane], w: Array, b: float) -> Lane:
-        read = [
-            i for i in np.flatnonzero(w) if not lanes[i].is_zero
-        ]
+        read = [int(i) for i in np.flatnonzero(w) if not lanes[int(i)].is_zero]
         if not read:
             return single(b)
-        labels, rows, errors = gathered(
-            self.symbols, [lanes[i] for i in read]
-        )
+        labels, rows, errors = gathered(self.symbols, [lanes[i] for i in read])
         found = self.floats.linear(rows, w[read][:, None], np.array([b]))
         (lane,) = lanes_of(self.symbols, labels, found, errors)
         return lane
@@ -201,7 +195,10 @@ class LaneStream:
     ) -> tuple[list[Lane], list[Lane]]:
         """What one head brings to a position, and to the first token, in each of its columns."""
         (q, q1), (k, k1), (v, v1) = (
-            ([of_text[i] for i in own + part * d], [of_first[i] for i in own + part * d])
+            (
+                [of_text[i] for i in own + part * d],
+                [of_first[i] for i in own + part * d],
+            )
             for part in range(3)
         )
         self._bound(q, k, v, q1, k1, v1)
@@ -218,10 +215,12 @@ class LaneStream:
         if not kept:
             return nothing, list(nothing)
         head = Head(self.symbols, self.floats, size)
-        begin = Begin(*(
-            self._rows([part[i] for i in columns])[1]
-            for part, columns in ((q1, match), (k1, match), (v1, kept))
-        ))
+        begin = Begin(
+            *(
+                self._rows([part[i] for i in columns])[1]
+                for part, columns in ((q1, match), (k1, match), (v1, kept))
+            )
+        )
         queries = self._rows([q[i] for i in match])
         keys = self._rows([k[i] for i in match])
         values = [v[i] for i in kept]
@@ -244,7 +243,7 @@ class LaneStream:
         return keys_of(self.symbols, lanes)
 
     def _own(self, lane: Lane) -> Lane:
-        """The lane with its radius as an error of its own, which what is computed from it shares."""
+        """The lane with its radius as an error of its own, for what is computed from it."""
         lane = simpler(lane, 0.0)  # what is brought may be multiplied by 2^30
         r = lane.radius
         if not r.any():
@@ -275,9 +274,7 @@ class LaneStream:
 
 
 def _table(symbol: int, numbers: Array) -> Lane:
-    return Lane(
-        ((0, symbol),), np.array(numbers), np.zeros(len(numbers))
-    )
+    return Lane(((0, symbol),), np.array(numbers), np.zeros(len(numbers)))
 
 
 def _check(model: Model) -> None:

@@ -64,6 +64,7 @@ class Symbols:
     causal: bool
     all: list[Symbol] = field(default_factory=list)
     known: dict[Any, Any] = field(default_factory=dict)
+    choices: dict[Any, int] = field(default_factory=dict)
     facts: list[tuple[tuple[int, ...], Array]] = field(default_factory=list)
     _masks: dict[Labels, Array] = field(default_factory=dict)
 
@@ -122,7 +123,9 @@ class Symbols:
             if ranked != INDEX and symbol.first is None:
                 continue
             q, k = (
-                self.place(labels, (side, ranked), np.arange(len(symbol.values)))
+                self.place(
+                    labels, (side, ranked), np.arange(len(symbol.values))
+                )
                 for side in (0, 1)
             )
             if self.causal and ranked == INDEX:

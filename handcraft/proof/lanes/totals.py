@@ -194,9 +194,7 @@ def _learn(
     symbols.learn((*asked, symbols.seen, new), fits)
 
 
-def _first_rank(
-    symbols: Symbols, labels: Labels, numbers: Array
-) -> int | None:
+def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
     """The least value of a count that is a rank; None for any other: where each position counts
     those before it in a strict order of all, which any two and any three positions show.
     """
@@ -231,17 +229,15 @@ def _first_rank(
         return None
     # counts[a, b]: b is before a. b before a, c before b: then c before a
     for b in np.flatnonzero(there):
-        chain = (counts[:, b] & apart[:, b])[:, None] & (
-            counts[b] & apart[b]
-        )[None, :]
+        chain = (counts[:, b] & apart[:, b])[:, None] & (counts[b] & apart[b])[
+            None, :
+        ]
         if (chain & apart & ~counts).any():
             return None
     return int(mine[0])
 
 
-def _of_known(
-    symbols: Symbols, labels: Labels, numbers: Array
-) -> Form | None:
+def _of_known(symbols: Symbols, labels: Labels, numbers: Array) -> Form | None:
     """The form of a sum that is a whole combination of known ones; else None."""
     parts: list[Any] = symbols.known.get("totals", [])[-_MOST_PARTS:]
     if not parts:
@@ -261,11 +257,13 @@ def _of_known(
     rows.append(np.ones_like(rows[0]))
     wanted = np.broadcast_to(spread(numbers, labels, wide), shape)[mask]
     matrix = np.stack(rows, axis=1)
-    factors = np.rint(
-        np.linalg.lstsq(
-            matrix.astype(np.float64), wanted.astype(np.float64), rcond=None
-        )[0]
-    ).astype(np.int64)
+    solved = np.linalg.lstsq(
+        matrix.astype(np.float64), wanted.astype(np.float64), rcond=None
+    )[0]
+    # so small that the products below are exact
+    if np.abs(solved).max() > 2**16 or np.abs(matrix).max() > 2**40:
+        return None
+    factors = np.rint(solved).astype(np.int64)
     if not np.array_equal(matrix @ factors, wanted):
         return None
     found = _times_seen(symbols, constant(int(factors[-1])))
@@ -276,4 +274,3 @@ def _of_known(
                 symbols, lambda x, y, by=by: x + by * y, found, form
             )
     return found
-
