@@ -113,7 +113,12 @@ def compared(task: Task, shown: Shown) -> Outcome:
             f" proof says at least {shown.margin:.9g}",
         )
     size = shown.contexts
-    tally = Tally(contexts=size, checked=size, correct=size)
+    spoken = asked.checked if shown.silent else size
+    if shown.silent and asked.contexts < size:
+        return declined(
+            "not proved by lanes: nobody counted where the claim is silent"
+        )
+    tally = Tally(contexts=size, checked=spoken, correct=spoken)
     tally.min_margin = shown.margin if math.isfinite(shown.margin) else math.inf
     return Outcome(
         tally,

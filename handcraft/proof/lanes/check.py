@@ -39,12 +39,14 @@ class Shown:
 
     contexts    the number of texts: at every position of each of them the claim holds
     margin      by how much the right token is ahead, at least
+    silent      True if the claim may say nothing at some position
     error       how far a difference of two logits can be off, at most
     invariants  those that hold, each with the least radius that is certain
     """
 
     contexts: int
     margin: float
+    silent: bool
     error: float
     invariants: tuple[Invariant, ...]
 
@@ -88,10 +90,10 @@ class _Check:
         stream.run(self.seen)
         if any(x.after not in self.passed for x in self.wanted):
             raise Rejected("an invariant stands after no sublayer")
-        margin, error = self.read_out(stream)
+        margin, error, silent = self.read_out(stream)
         size, n = len(alphabet), self.model.n_ctx - 1
         contexts = sum(size**m for m in range(1, n + 1))
-        return Shown(contexts, margin, error, tuple(self.found))
+        return Shown(contexts, margin, silent, error, tuple(self.found))
 
     def seen(self, after: str, stream: LaneStream) -> None:
         """Compare the invariants that stand after a sublayer."""
@@ -129,18 +131,25 @@ class _Check:
         off = np.abs(rows.c[:, 0] - numbers) * UP + rows.radius[:, 0]
         return float(off[possible].max(initial=0.0) * UP)
 
-    def read_out(self, stream: LaneStream) -> tuple[float, float]:
-        """The least margin of the right token, and the greatest error of a difference."""
+    def read_out(self, stream: LaneStream) -> tuple[float, float, bool]:
+        """The least margin of the right token, the greatest error of a difference, and whether the
+        claim may be silent.
+        """
         form = self.meaning.of(self.claim.function)
         if 1 in form.sides:
             raise Rejected("the claim reads a key position")
         labels, logits = stream.logits(form.labels)
         possible = stream.symbols.possible(labels).reshape(-1)
-        right = over(stream.symbols, form, labels).reshape(-1)[possible]
+        right = over(stream.symbols, form, labels).reshape(-1)
+        asked = possible & np.array([x is not None for x in right])
         ids = self.model.vocabulary.ids
-        if any(not isinstance(x, str) or x not in ids for x in right):
-            raise Rejected("the claim may be silent, or ask for no token")
-        return _margin(logits[possible], np.array([ids[x] for x in right]))
+        if any(not isinstance(x, str) or x not in ids for x in right[asked]):
+            raise Rejected("the claim may ask for what is no token")
+        if not asked.any():
+            raise Rejected("the claim is silent on every context")
+        wanted = np.array([ids[x] for x in right[asked]])
+        least, error = _margin(logits[asked], wanted)
+        return least, error, bool((possible & ~asked).any())
 
 
 def _margin(logits: Zonotope, right: np.ndarray) -> tuple[float, float]:

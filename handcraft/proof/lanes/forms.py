@@ -171,5 +171,7 @@ def composed(
         index = np.broadcast_to(spread(index, form.labels, wider), shape)
         gone |= index < 0
         found.append(np.maximum(index, 0))
-    out = table[tuple(found)] if found else np.broadcast_to(table, shape)
-    return wider, np.where(gone, none, out)
+    out = np.empty(shape, dtype=table.dtype)
+    out[...] = table[tuple(found)]
+    out[gone] = none
+    return wider, out

@@ -136,7 +136,9 @@ def _own(symbols: Symbols, weights: Form) -> Form:
     shape = symbols.shape(labels)
     index = np.indices(shape)
     at = [index[labels.index((0, s))] for _, s in weights.labels]
-    return collapsed(symbols, Form(labels, table[tuple(at)]))
+    own = np.empty(shape, dtype=object)
+    own[...] = table[tuple(at)]
+    return collapsed(symbols, Form(labels, own))
 
 
 def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
