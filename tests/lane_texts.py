@@ -8,10 +8,10 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.lanes.symbols import (
-    INDEX,
-    LENGTH,
-    TOKEN,
-    Label,
+    AT_INDEX,
+    AT_LENGTH,
+    AT_TOKEN,
+    AxisLabel,
     Labels,
     Nowhere,
     Symbols,
@@ -25,11 +25,11 @@ class OnText:
         self.symbols = symbols
         self.text = text
         self._known: dict[int, list[Any]] = {
-            TOKEN: list(text),
-            INDEX: list(range(len(text))),
+            AT_TOKEN: list(text),
+            AT_INDEX: list(range(len(text))),
         }
         if not symbols.causal:
-            self._known[LENGTH] = [len(text)] * len(text)
+            self._known[AT_LENGTH] = [len(text)] * len(text)
 
     def of(self, symbol: int) -> list[Any]:
         """The values of a symbol."""
@@ -71,7 +71,7 @@ class OnText:
     def _entry(self, labels: Labels, table: Array, q: int, k: int) -> int:
         return int(table[tuple(self.place(x, q, k) for x in labels)])
 
-    def place(self, label: Label, q: int, k: int = 0) -> int:
+    def place(self, label: AxisLabel, q: int, k: int = 0) -> int:
         """The place of a label's value in the tables."""
         side, symbol = label
         value = self.of(symbol)[q if side == 0 else k]

@@ -23,7 +23,11 @@ from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.lanes.certificate import LaneCertificate
-from handcraft.proof.lanes.check import Shown, check, measured
+from handcraft.proof.lanes.check import (
+    ShownByLanes,
+    check_lanes,
+    measured_lanes,
+)
 from handcraft.proof.lanes.propose import proposed
 from handcraft.proof.sample import draw_contexts
 from handcraft.proof.tally import Tally
@@ -55,12 +59,12 @@ def by_lanes(task: Task) -> Outcome:
         return declined()
     try:
         certificate = certificate_of(task.model)
-        shown = check(task.model, certificate)
+        shown = check_lanes(task.model, certificate)
     except Rejected as why:
         return declined(f"not proved by lanes: {why}")
     except (MemoryError, RecursionError) as error:
         return declined(f"not proved by lanes: {type(error).__name__}")
-    return compared(task, shown)
+    return agreed(task, shown)
 
 
 def declined(reason: str | None = None) -> Outcome:
@@ -81,7 +85,7 @@ def certificate_of(model: Model) -> LaneCertificate:
     program = model.program
     if program is None:
         raise Rejected("the model has no rules")
-    shown = measured(model, proposed(program))
+    shown = measured_lanes(model, proposed(program))
     return LaneCertificate(
         program=model.name,
         weights=weights_hash(model),
@@ -95,7 +99,7 @@ def certificate_of(model: Model) -> LaneCertificate:
     )
 
 
-def compared(task: Task, shown: Shown) -> Outcome:
+def agreed(task: Task, shown: ShownByLanes) -> Outcome:
     """What was shown as the outcome, if real runs agree with it."""
     asked = _asked(task)
     if asked.worst is not None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from handcraft.model import Model
-from handcraft.proof.by_lanes import certificate_of, compared, is_for
+from handcraft.proof.by_lanes import agreed, certificate_of, is_for
 from handcraft.proof.checker import (
     Rejected,
     check,
@@ -27,7 +27,7 @@ from handcraft.proof.lanes.certificate import (
     read_lanes,
     write_lanes,
 )
-from handcraft.proof.lanes.check import check as check_lanes
+from handcraft.proof.lanes.check import check_lanes
 from handcraft.proof.prove import gated, recorded, too_large, uncollected
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.report import Report
@@ -89,7 +89,7 @@ def _certified_by_lanes(task: Task, path: Path, start: float) -> Report:
     """The same for a claim that is proved lane by lane."""
     try:
         certificate = certificate_of(task.model)
-        outcome = compared(task, check_lanes(task.model, certificate))
+        outcome = agreed(task, check_lanes(task.model, certificate))
     except Rejected as why:
         outcome = _undecided(f"no certificate was written: {why}")
     except (MemoryError, RecursionError) as error:
@@ -104,7 +104,7 @@ def _checked_by_lanes(task: Task, path: Path, start: float) -> Report:
     method = "checked certificate"
     certificate = read_lanes(path)
     try:
-        outcome = compared(task, check_lanes(task.model, certificate))
+        outcome = agreed(task, check_lanes(task.model, certificate))
     except Rejected as why:
         rejected = _undecided(f"the certificate is rejected: {why}")
         report = report_of(task, method, rejected, time.monotonic() - start)

@@ -1,6 +1,6 @@
 """Which selection a head makes, and how exactly: read off its scores, pair by pair.
 
-    Head(...).brought(queries, keys, values, begin)   the lanes that the head's values become
+    HeadReading(...).brought(queries, keys, values, begin)   the lanes that the head's values become
 
 The keys are the token that begins the text, and the positions of the text. For each query the
 scores of both are intervals, and a head is one of two kinds:
@@ -27,11 +27,17 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
-from handcraft.proof.lanes.choices import Levels, Pairs
-from handcraft.proof.lanes.forms import Form, applied, at_key, composed, listed
-from handcraft.proof.lanes.numbers import Lane, gathered
-from handcraft.proof.lanes.symbols import INDEX, Labels, Symbols
-from handcraft.proof.lanes.totals import total
+from handcraft.proof.lanes.choices import Levels, PairTable
+from handcraft.proof.lanes.forms import (
+    Form,
+    applied,
+    as_objects,
+    composed,
+    moved_to_key,
+)
+from handcraft.proof.lanes.numbers import LaneNumbers, gathered
+from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols
+from handcraft.proof.lanes.totals import total_form
 
 _GAP = 12.0  # scores that are nearer than that are at one level
 _SAME = 2.0**-12  # values at one level that are as near as that are the same
@@ -42,10 +48,10 @@ _PARTS = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class PairScores:
     """The scores of the pairs, after the division: [n_query, n_key], and of the first token."""
 
-    pairs: Pairs
+    pairs: PairTable
     low: Array
     high: Array
     first_low: Array  # [n_query]
@@ -67,7 +73,7 @@ class Begin:
     v: Zonotope
 
 
-class Head:
+class HeadReading:
     """One head of a model, as it is computed in floats."""
 
     def __init__(self, symbols: Symbols, floats: Floats, d_head: int) -> None:
@@ -80,7 +86,7 @@ class Head:
         self,
         begin: Begin,
         keys: tuple[Labels, Zonotope],
-        values: Sequence[Lane],
+        values: Sequence[LaneNumbers],
     ) -> Zonotope:
         """What the first token gets: itself, and what is left of the others where it sees them."""
         if self.symbols.causal:
@@ -132,7 +138,7 @@ class Head:
         queries: tuple[Labels, Zonotope],
         keys: tuple[Labels, Zonotope],
         begin: Begin,
-    ) -> Scores:
+    ) -> PairScores:
         """The scores of all pairs. Raises Rejected where there are too many."""
         at_keys = tuple(self.symbols.label(1, s) for _, s in keys[0])
         if len(queries[1].c) * len(keys[1].c) > 4_000_000:
@@ -159,7 +165,7 @@ class Head:
         high: Array,
         first_low: Array,
         first_high: Array,
-    ) -> Scores:
+    ) -> PairScores:
         """The scores as a matrix over the query's labels and the key's own; what all positions
         share is the query's.
         """
@@ -177,10 +183,10 @@ class Head:
             return np.ravel_multi_index(tuple(at), shape)
 
         q, k = number(queries), number(keys)
-        pairs = Pairs.of(self.symbols, wide, own)
+        pairs = PairTable.of(self.symbols, wide, own)
         shape = pairs.mask.shape
         q, k = q.reshape(shape), k.reshape(shape)
-        return Scores(
+        return PairScores(
             pairs,
             low[q, k],
             high[q, k],
@@ -192,9 +198,9 @@ class Head:
         self,
         queries: tuple[Labels, Zonotope],
         keys: tuple[Labels, Zonotope],
-        values: Sequence[Lane],
+        values: Sequence[LaneNumbers],
         begin: Begin,
-    ) -> list[Lane]:
+    ) -> list[LaneNumbers]:
         """What the head brings to a position of a text, a lane for each value, with a remainder
         and no shared errors. Raises Rejected for a head of no known kind.
         """
@@ -208,7 +214,7 @@ class Head:
         return self._chosen(found, levels, gaps, values, begin)
 
     def _with_values(
-        self, keys: tuple[Labels, Zonotope], values: Sequence[Lane]
+        self, keys: tuple[Labels, Zonotope], values: Sequence[LaneNumbers]
     ) -> tuple[Labels, Zonotope]:
         labels, rows = keys
         wide = tuple(sorted({*labels, *(x for v in values for x in v.labels)}))
@@ -224,7 +230,7 @@ class Head:
 
     # ------------------------------------------------------------ a sum
 
-    def _sums(self, scores: Scores, begin: Begin) -> bool:
+    def _sums(self, scores: PairScores, begin: Begin) -> bool:
         """True if the first token is ahead of all keys, but not too far, and brings nothing."""
         if begin.v.c.any() or begin.v.radius.any():
             return False
@@ -236,7 +242,7 @@ class Head:
             and behind[mask].min() <= _FARTHEST
         )
 
-    def _sum(self, scores: Scores, lane: Lane) -> Lane:
+    def _sum(self, scores: PairScores, lane: LaneNumbers) -> LaneNumbers:
         """A share of the sum of a value over the keys that are nearest to the first token."""
         mask = scores.pairs.mask
         behind_low = scores.first_low[:, None] - scores.high
@@ -247,7 +253,7 @@ class Head:
         )
         unit, numbers, far = _units(lane)
         weights = self._weights(scores, near, lane.labels, numbers)
-        summed = total(self.symbols, weights)
+        summed = total_form(self.symbols, weights)
         size = lane.most
         error = self.n * (
             off * size
@@ -259,7 +265,7 @@ class Head:
         ).reshape(summed.table.shape)
         c = table * (share * unit)
         r = np.full_like(c, error * UP) + np.abs(c) * 2.0**-50
-        return Lane(summed.labels, c, r * UP)
+        return LaneNumbers(summed.labels, c, r * UP)
 
     def _small(self, size: float) -> float:
         return 4 * (self.n + 2) * self.floats.least * (1 + size)
@@ -285,22 +291,24 @@ class Head:
         return share, off + share * 2.0**-48, rest * UP
 
     def _weights(
-        self, scores: Scores, near: Array, labels: Labels, numbers: Array
+        self, scores: PairScores, near: Array, labels: Labels, numbers: Array
     ) -> Form:
         """The value where a key is summed, else 0."""
         pairs = scores.pairs
         shape = self.symbols.shape((*pairs.queries, *pairs.keys))
         flags = Form(
             (*pairs.queries, *pairs.keys),
-            listed([int(x) for x in near.reshape(-1)]).reshape(shape),
+            as_objects([int(x) for x in near.reshape(-1)]).reshape(shape),
         )
-        table = listed([int(x) for x in numbers.reshape(-1)])
-        value = at_key(self.symbols, Form(labels, table.reshape(numbers.shape)))
+        table = as_objects([int(x) for x in numbers.reshape(-1)])
+        value = moved_to_key(
+            self.symbols, Form(labels, table.reshape(numbers.shape))
+        )
         return applied(self.symbols, lambda a, b: a * b, flags, value)
 
     # ------------------------------------------------------------ a choice
 
-    def _levels(self, scores: Scores) -> tuple[Array, Array]:
+    def _levels(self, scores: PairScores) -> tuple[Array, Array]:
         """The level of each pair, and by how much each query tells its levels apart. -1 stands for
         what is behind the first token, -2 for what is beside it.
         """
@@ -320,12 +328,12 @@ class Head:
 
     def _chosen(
         self,
-        scores: Scores,
+        scores: PairScores,
         levels: Array,
         gaps: Array,
-        values: Sequence[Lane],
+        values: Sequence[LaneNumbers],
         begin: Begin,
-    ) -> list[Lane]:
+    ) -> list[LaneNumbers]:
         pairs = scores.pairs
         sure = pairs.sure(np.maximum(levels, -1))
         asked = scores.asked
@@ -334,7 +342,7 @@ class Head:
         reached = (levels >= 0) & (levels >= sure[:, None])
         same, alone = self._spread_at(pairs, levels, reached, values)
         labels = (*pairs.queries, *pairs.keys)
-        table = listed([int(x) for x in np.maximum(levels, -1).reshape(-1)])
+        table = as_objects([int(x) for x in np.maximum(levels, -1).reshape(-1)])
         form = Form(labels, table.reshape(self.symbols.shape(labels)))
         choice = Levels(self.symbols, form)
         gap = float(gaps[asked].min(initial=np.inf))
@@ -345,7 +353,7 @@ class Head:
         return found
 
     def _left(
-        self, gap: float, lane: Lane, begin: Begin, i: int, alone: bool
+        self, gap: float, lane: LaneNumbers, begin: Begin, i: int, alone: bool
     ) -> float:
         """How far a value can be from that of the selected key."""
         if alone and gap > self.floats.silent:
@@ -358,10 +366,10 @@ class Head:
 
     def _spread_at(
         self,
-        pairs: Pairs,
+        pairs: PairTable,
         levels: Array,
         reached: Array,
-        values: Sequence[Lane],
+        values: Sequence[LaneNumbers],
     ) -> tuple[list[float], bool]:
         """How far apart the values at one level can be, and True if each is of one position.
         Raises Rejected where several positions with different values are at one level.
@@ -386,7 +394,7 @@ class Head:
         return spread_of, alone
 
     def _at_pairs(
-        self, pairs: Pairs, lane: Lane, row: int, at: Array
+        self, pairs: PairTable, lane: LaneNumbers, row: int, at: Array
     ) -> tuple[Array, ...]:
         """Where a lane's numbers at some keys of one query stand in its tables."""
         index = []
@@ -399,13 +407,18 @@ class Head:
         return tuple(index)
 
     def _read(
-        self, choice: Levels, lane: Lane, begin: Begin, i: int, error: float
-    ) -> Lane:
+        self,
+        choice: Levels,
+        lane: LaneNumbers,
+        begin: Begin,
+        i: int,
+        error: float,
+    ) -> LaneNumbers:
         """A value at the selected position, or the first token's."""
         read = [choice.picked(s) for _, s in lane.labels]
         if not read:  # a constant: whether there is one decides
-            read = [choice.picked(INDEX)]
-            labels: Labels = ((0, INDEX),)
+            read = [choice.picked(AT_INDEX)]
+            labels: Labels = ((0, AT_INDEX),)
             shape = (self.n,)
             c, r = np.full(shape, lane.c), np.full(shape, lane.radius)
         else:
@@ -413,7 +426,7 @@ class Head:
         first, off = begin.v.c[0, i], begin.v.radius[0, i]
         wide, centre = composed(self.symbols, labels, c, read, first)
         _, radius = composed(self.symbols, labels, r, read, off)
-        return Lane(
+        return LaneNumbers(
             wide,
             np.array(centre, dtype=np.float64),
             (np.array(radius, dtype=np.float64) + error) * UP,
@@ -436,7 +449,7 @@ def _clusters(low: Array, high: Array) -> tuple[Array, float]:
     return found, gap * (1 - 2.0**-40) if math.isfinite(gap) else gap
 
 
-def _units(lane: Lane) -> tuple[float, Array, Array]:
+def _units(lane: LaneNumbers) -> tuple[float, Array, Array]:
     """A unit, the whole numbers of it that a lane is nearly, and how far it is from them."""
     for part in _PARTS:
         numbers = np.rint(lane.c * part)
@@ -446,7 +459,9 @@ def _units(lane: Lane) -> tuple[float, Array, Array]:
     raise Rejected("what is summed is no multiple of one number")
 
 
-def keys_of(symbols: Symbols, lanes: Sequence[Lane]) -> tuple[Labels, Zonotope]:
+def keys_of(
+    symbols: Symbols, lanes: Sequence[LaneNumbers]
+) -> tuple[Labels, Zonotope]:
     """Lanes of one position as rows."""
     labels, rows, _ = gathered(symbols, lanes)
     return labels, rows.plain()

@@ -19,8 +19,8 @@ from handcraft.core.weights import parse_json, read_bytes
 from handcraft.core.writing import write_atomically
 from handcraft.sequence.expression import Expression
 
-FORMAT = "handcraft lane certificate 1"
-MOST_BYTES = 2**24
+LANE_FORMAT = "handcraft lane certificate 1"
+MOST_LANE_BYTES = 2**24
 _MOST_INVARIANTS = 4096
 _KEYS = {
     "format": str,
@@ -77,10 +77,10 @@ def to_json(c: LaneCertificate) -> dict[str, Any]:
         }
         for x in c.invariants
     ]
-    return {"format": FORMAT} | vars(c) | {"invariants": rows}
+    return {"format": LANE_FORMAT} | vars(c) | {"invariants": rows}
 
 
-def from_json(data: Any) -> LaneCertificate:
+def lanes_from_json(data: Any) -> LaneCertificate:
     """The certificate of plain data. Raises WeightsError where it is none."""
     if not isinstance(data, dict) or set(data) != set(_KEYS):
         raise WeightsError("it is no certificate of a proof lane by lane")
@@ -91,8 +91,8 @@ def from_json(data: Any) -> LaneCertificate:
             kind is not list and kind is not str and not _finite(value)
         ):
             raise WeightsError(f"'{key}' is no {kind.__name__}")
-    if data["format"] != FORMAT:
-        raise WeightsError(f"its format must be '{FORMAT}'")
+    if data["format"] != LANE_FORMAT:
+        raise WeightsError(f"its format must be '{LANE_FORMAT}'")
     if not all(type(x) is str for x in data["assumptions"]):
         raise WeightsError("'assumptions' is no list of texts")
     if len(data["invariants"]) > _MOST_INVARIANTS:
@@ -131,16 +131,18 @@ def _invariant(row: Any) -> Invariant:
 def is_lane_certificate(path: Path) -> bool:
     """True if a file says that it is one; False also where it cannot be read."""
     try:
-        data = parse_json(read_bytes(path, MOST_BYTES), MOST_BYTES)
+        data = parse_json(read_bytes(path, MOST_LANE_BYTES), MOST_LANE_BYTES)
     except (WeightsError, ProgramError, OSError):
         return False
-    return isinstance(data, dict) and data.get("format") == FORMAT
+    return isinstance(data, dict) and data.get("format") == LANE_FORMAT
 
 
 def read_lanes(path: Path) -> LaneCertificate:
     """The certificate of a file. Raises ProgramError, with the file's name, if it is none."""
     try:
-        return from_json(parse_json(read_bytes(path, MOST_BYTES), MOST_BYTES))
+        return lanes_from_json(
+            parse_json(read_bytes(path, MOST_LANE_BYTES), MOST_LANE_BYTES)
+        )
     except WeightsError as error:
         raise ProgramError(str(error.of(path))) from None
 

@@ -1,7 +1,8 @@
 """The verdict on a list of invariants, and on the claim that they are meant to show.
 
-    measured(model, invariants)   the same with the least radius that is certain, and the margin
-    check(model, certificate)     the same, if it is not less than what the certificate states
+    measured_lanes(model, invariants)  the invariants that hold, each with the least radius that is
+                                       certain, and the margin of the claim
+    check_lanes(model, certificate)    the same, if the certificate states no more than that
 
 What each lane is at a position of a text is computed from the weights, sublayer by sublayer, as a
 table over symbols with a radius. An invariant is compared with that table on all rows that a text
@@ -26,15 +27,14 @@ from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.forms import over
-from handcraft.proof.lanes.meaning import Meaning, as_numbers
+from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.numbers import gathered
 from handcraft.proof.lanes.stream import LaneStream
-from handcraft.proof.lanes.symbols import Labels, spread
 from handcraft.sequence.expression import Expression
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownByLanes:
     """What was shown of a model.
 
     contexts    the number of texts: at every position of each of them the claim holds
@@ -79,13 +79,13 @@ class _Check:
         self.found: list[Invariant] = []
         self.passed: set[str] = set()
 
-    def run(self) -> Shown:
+    def run(self) -> ShownByLanes:
         """What is shown. Raises Rejected."""
         claim = self.claim
         alphabet: tuple[str, ...] = claim.alphabet or ()
         stream = LaneStream(self.model, str(claim.begin), alphabet)
         # what is claimed comes first, so that what heads count is said in its symbols
-        self.meaning = Meaning(stream.symbols)
+        self.meaning = MeaningForms(stream.symbols)
         self.meaning.of(claim.function)
         stream.run(self.seen)
         if any(x.after not in self.passed for x in self.wanted):
@@ -93,7 +93,7 @@ class _Check:
         margin, error, silent = self.read_out(stream)
         size, n = len(alphabet), self.model.n_ctx - 1
         contexts = sum(size**m for m in range(1, n + 1))
-        return Shown(contexts, margin, silent, error, tuple(self.found))
+        return ShownByLanes(contexts, margin, silent, error, tuple(self.found))
 
     def seen(self, after: str, stream: LaneStream) -> None:
         """Compare the invariants that stand after a sublayer."""
@@ -170,14 +170,16 @@ def _margin(logits: Zonotope, right: np.ndarray) -> tuple[float, float]:
     return least, float(error[others].max())
 
 
-def measured(model: Model, invariants: Sequence[Invariant]) -> Shown:
+def measured_lanes(
+    model: Model, invariants: Sequence[Invariant]
+) -> ShownByLanes:
     """What is shown, with those of the invariants that hold. Raises Rejected if the claim is not
     shown.
     """
     return _run(_Check(model, invariants, believed=True))
 
 
-def _run(pass_: _Check) -> Shown:
+def _run(pass_: _Check) -> ShownByLanes:
     try:
         with np.errstate(all="ignore"):
             return pass_.run()
@@ -195,7 +197,7 @@ def _run(pass_: _Check) -> Shown:
         ) from None
 
 
-def check(model: Model, certificate: LaneCertificate) -> Shown:
+def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:
     """What a certificate shows of a model. Raises Rejected if it states more than that."""
     if (
         certificate.weights != weights_hash(model)
@@ -220,6 +222,3 @@ def check(model: Model, certificate: LaneCertificate) -> Shown:
             f" {shown.margin:.6g} is certain"
         )
     return shown
-
-
-__all__ = ["Labels", "Shown", "check", "measured", "spread"]

@@ -6,7 +6,7 @@
         .sure               the level that some position surely has, by query
 
 Choices that always select the same should be one, however they are written: so levels below one
-that some position surely has are -1, and the others are numbered. What is known of the selected
+that some position surely has are -1, and the others are in_numbers. What is known of the selected
 position (the index that it is asked for) is that, and no symbol.
 Rules of this file: positions are the same only where the index says so, or a rank.
 """
@@ -23,23 +23,23 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
-    at_key,
+    as_objects,
     collapsed,
-    listed,
+    moved_to_key,
     variable,
 )
 from handcraft.proof.lanes.symbols import (
-    INDEX,
-    Label,
+    AT_INDEX,
+    AxisLabel,
     Labels,
+    LaneSymbol,
     Nowhere,
-    Symbol,
     Symbols,
 )
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class PairTable:
     """The pairs of a query and a key as a matrix: queries in rows, keys in columns.
 
     queries, keys  their labels
@@ -52,21 +52,21 @@ class Pairs:
     mask: Array
 
     @classmethod
-    def of(cls, symbols: Symbols, queries: Labels, keys: Labels) -> Pairs:
+    def of(cls, symbols: Symbols, queries: Labels, keys: Labels) -> PairTable:
         """The pairs over these labels, those of queries first."""
         mask = symbols.possible((*queries, *keys))
         size = int(np.prod(symbols.shape(queries), dtype=np.int64))
         return cls(symbols, queries, keys, mask.reshape(size, -1))
 
-    def column(self, label: Label) -> Array:  # -> [n_key]
+    def column(self, label: AxisLabel) -> Array:  # -> [n_key]
         """The number of the value of a key's symbol, by key."""
         return self._read(self.keys, label)
 
-    def row(self, label: Label) -> Array:  # -> [n_query]
+    def row(self, label: AxisLabel) -> Array:  # -> [n_query]
         """The same of a query's, by query."""
         return self._read(self.queries, label)
 
-    def _read(self, labels: Labels, label: Label) -> Array:
+    def _read(self, labels: Labels, label: AxisLabel) -> Array:
         index = np.indices(self.symbols.shape(labels))
         return index[labels.index(label)].reshape(-1)
 
@@ -108,7 +108,9 @@ class Pairs:
                 same &= a[:, None] == b[None, :]
         return same
 
-    def _placed(self, label: Label, worst: Array, fewest: Array) -> list[Array]:
+    def _placed(
+        self, label: AxisLabel, worst: Array, fewest: Array
+    ) -> list[Array]:
         """What the position with this index, or rank, has at least: one for each that is there."""
         big = np.iinfo(np.int64).max
         first = self.first(label)
@@ -120,11 +122,11 @@ class Pairs:
             found.append(np.where(fewest > at - first, level, big))
         return found
 
-    def first(self, label: Label) -> int | None:
+    def first(self, label: AxisLabel) -> int | None:
         """The least index, or rank; None for a symbol that several positions may share."""
         if label[0] == 0:
             return None
-        if label[1] == INDEX:
+        if label[1] == AT_INDEX:
             return 0
         return self.symbols.all[label[1]].first
 
@@ -146,8 +148,8 @@ class Levels:
         self.symbols = symbols
         form = self._settled(_first_of_each(symbols, form))
         self.labels, table = form.labels, form.table
-        self.queries, self.keys = sides_of(self.labels)
-        self.pairs = Pairs.of(symbols, self.queries, self.keys)
+        self.queries, self.keys = by_side(self.labels)
+        self.pairs = PairTable.of(symbols, self.queries, self.keys)
         levels = np.array(table.tolist(), dtype=np.int64)
         levels = levels.reshape(self.pairs.mask.shape)
         self.levels = np.where(self.pairs.mask, levels, -1)
@@ -157,8 +159,8 @@ class Levels:
     def _settled(self, form: Form) -> Form:
         """The form of levels that stays the same when it is settled again."""
         for _ in range(4):
-            queries, keys = sides_of(form.labels)
-            pairs = Pairs.of(self.symbols, queries, keys)
+            queries, keys = by_side(form.labels)
+            pairs = PairTable.of(self.symbols, queries, keys)
             levels = np.array(form.table.tolist(), dtype=np.int64)
             levels = levels.reshape(pairs.mask.shape)
             levels = np.where(pairs.mask, levels, -1)
@@ -166,7 +168,7 @@ class Levels:
             levels = np.where(below, -1, levels)
             levels = _dense(levels)
             shape = self.symbols.shape(form.labels)
-            table = listed([int(x) for x in levels.reshape(-1)])
+            table = as_objects([int(x) for x in levels.reshape(-1)])
             new = collapsed(
                 self.symbols, Form(form.labels, table.reshape(shape))
             )
@@ -185,10 +187,10 @@ class Levels:
 
     def _of_index(self) -> int | None:
         """The choice whose index is what this one asks for: there(index) == that."""
-        if len(self.labels) != 2 or self.labels[1] != (1, INDEX):
+        if len(self.labels) != 2 or self.labels[1] != (1, AT_INDEX):
             return None
         asked = self.symbols.all[self.labels[0][1]]
-        if asked.choice is None or asked.choice[1] != INDEX:
+        if asked.choice is None or asked.choice[1] != AT_INDEX:
             return None
         index = np.arange(self.symbols.n)
         values = asked.values
@@ -210,8 +212,8 @@ class Levels:
         if first is not self:  # it knows who asks
             return first.picked(symbol)
         if self.symbols.all[symbol].everywhere:
-            read = self.picked(INDEX)
-            table = listed(
+            read = self.picked(AT_INDEX)
+            table = as_objects(
                 [
                     Nowhere(self.number) if isinstance(x, Nowhere) else 0
                     for x in read.table.reshape(-1)
@@ -244,7 +246,7 @@ class Levels:
                 return None
             if len(may):
                 found[row] = values[may[0]]
-        table = listed(found).reshape(self.symbols.shape(self.queries))
+        table = as_objects(found).reshape(self.symbols.shape(self.queries))
         return collapsed(self.symbols, Form(self.queries, table))
 
     def _new(self, symbol: int) -> int:
@@ -260,7 +262,7 @@ class Levels:
             self.symbols.all[s].everywhere for _, s in self.queries
         )
         new = self.symbols.add(
-            Symbol(kept, everywhere, choice=(self.number, symbol))
+            LaneSymbol(kept, everywhere, choice=(self.number, symbol))
         )
         shape = (*self.symbols.shape(self.queries), len(kept))
         labels = (*(s for _, s in self.queries), new)
@@ -314,14 +316,14 @@ class Levels:
 
 def one_at_most(symbols: Symbols, form: Form) -> bool:
     """True if each query selects one position at most: of those whose value is not below 0."""
-    queries, keys = sides_of(form.labels)
-    pairs = Pairs.of(symbols, queries, keys)
+    queries, keys = by_side(form.labels)
+    pairs = PairTable.of(symbols, queries, keys)
     levels = np.array(form.table.tolist(), dtype=np.int64)
     chosen = (levels.reshape(pairs.mask.shape) >= 0) & pairs.mask
     return all(pairs.at_most_one(np.flatnonzero(row)) for row in chosen)
 
 
-def sides_of(labels: Labels) -> tuple[Labels, Labels]:
+def by_side(labels: Labels) -> tuple[Labels, Labels]:
     """The labels of the query, and those of the key."""
     queries = tuple(x for x in labels if x[0] == 0)
     return queries, tuple(x for x in labels if x[0] == 1)
@@ -330,7 +332,7 @@ def sides_of(labels: Labels) -> tuple[Labels, Labels]:
 def _first_of_each(symbols: Symbols, form: Form) -> Form:
     """Levels at each of which there is one position: of equals, the first is at the greatest."""
     n = symbols.n
-    index = at_key(symbols, variable(symbols, INDEX))
+    index = moved_to_key(symbols, variable(symbols, AT_INDEX))
     return applied(
         symbols,
         lambda level, i: -1 if level < 0 else level * n + n - 1 - i,
@@ -341,7 +343,7 @@ def _first_of_each(symbols: Symbols, form: Form) -> Form:
 
 
 def _dense(levels: Array) -> Array:  # [n_query, n_key] -> the same
-    """The levels of each query numbered from 0 on."""
+    """The levels of each query in_numbers from 0 on."""
     found = np.full_like(levels, -1)
     for row, own in enumerate(levels):
         kept = own >= 0

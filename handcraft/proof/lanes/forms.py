@@ -18,7 +18,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.symbols import (
-    MOST_ROWS,
+    MOST_TABLE_ROWS,
     Labels,
     Nowhere,
     Symbols,
@@ -41,14 +41,14 @@ class Form:
         return {side for side, _ in self.labels}
 
 
-def constant(value: Any) -> Form:
+def constant_form(value: Any) -> Form:
     """The form that always has this value."""
     table = np.empty((), dtype=object)
     table[()] = value
     return Form((), table)
 
 
-def listed(values: Sequence[Any]) -> Array:
+def as_objects(values: Sequence[Any]) -> Array:
     """Values as an array of objects."""
     table = np.empty(len(values), dtype=object)
     table[:] = list(values)
@@ -58,10 +58,10 @@ def listed(values: Sequence[Any]) -> Array:
 def variable(symbols: Symbols, symbol: int, side: int = 0) -> Form:
     """The form that is a symbol itself."""
     label = symbols.label(side, symbol)
-    return Form((label,), listed(symbols.all[symbol].values))
+    return Form((label,), as_objects(symbols.all[symbol].values))
 
 
-def joined(*forms: Form) -> Labels:
+def labels_of(*forms: Form) -> Labels:
     """The labels of several forms, sorted."""
     return tuple(sorted({label for form in forms for label in form.labels}))
 
@@ -70,7 +70,7 @@ def applied(
     symbols: Symbols, f: Callable[..., Any], *forms: Form, collapse: bool = True
 ) -> Form:
     """The form whose values f makes of those of several forms."""
-    labels = joined(*forms)
+    labels = labels_of(*forms)
     shape = symbols.shape(labels)
     if np.prod(shape) > _MOST_ASKED:
         raise Rejected(f"a table of {np.prod(shape):,} rows is too large")
@@ -79,26 +79,26 @@ def applied(
         for form in forms
     ]
     flat = [array.reshape(-1) for array in arrays]
-    table = listed([f(*row) for row in zip(*flat, strict=True)])
+    table = as_objects([f(*row) for row in zip(*flat, strict=True)])
     found = Form(labels, table.reshape(shape))
     return collapsed(symbols, found) if collapse else found
 
 
 def collapsed(symbols: Symbols, form: Form) -> Form:
     """The same without the labels on which no possible row depends."""
-    numbers, values = numbered(form.table)
+    numbers, values = in_numbers(form.table)
     mask = symbols.possible(form.labels)
     labels = form.labels
     for label in sorted(form.labels, reverse=True):
         axis = labels.index(label)
-        if (fewer := without(numbers, mask, axis)) is not None:
+        if (fewer := less_axis(numbers, mask, axis)) is not None:
             numbers, mask = fewer
             labels = (*labels[:axis], *labels[axis + 1 :])
-    table = listed([values[i] for i in numbers.reshape(-1)])
+    table = as_objects([values[i] for i in numbers.reshape(-1)])
     return Form(labels, table.reshape(numbers.shape))
 
 
-def numbered(table: Array) -> tuple[Array, list[Any]]:
+def in_numbers(table: Array) -> tuple[Array, list[Any]]:
     """A table with a number for each value, and the values."""
     known: dict[Any, int] = {}
     values: list[Any] = []
@@ -112,7 +112,7 @@ def numbered(table: Array) -> tuple[Array, list[Any]]:
     return found.reshape(table.shape), values
 
 
-def without(
+def less_axis(
     numbers: Array, mask: Array, axis: int
 ) -> tuple[Array, Array] | None:
     """A table without an axis, if all possible rows along it are the same; else None."""
@@ -125,7 +125,7 @@ def without(
     return np.where(some, low, 0), some
 
 
-def at_key(symbols: Symbols, form: Form) -> Form:
+def moved_to_key(symbols: Symbols, form: Form) -> Form:
     """A form of one position, read at the key position."""
     if 1 in form.sides:
         raise Rejected("a condition reads the key of a key")
@@ -148,9 +148,9 @@ def composed(
     none: Any,
 ) -> tuple[Labels, Array]:
     """A table over symbols, where each symbol is given by a form; `none` where one is Nowhere."""
-    wider = joined(*read)
+    wider = labels_of(*read)
     shape = symbols.shape(wider)
-    if np.prod(shape) > MOST_ROWS:
+    if np.prod(shape) > MOST_TABLE_ROWS:
         raise Rejected("a table is too large")
     found: list[Array] = []
     gone = np.zeros(shape, dtype=bool)

@@ -1,6 +1,6 @@
 """An expression of the language as a form: what it is at a position, by the symbols there.
 
-    Meaning(symbols).of(e)   the form of an expression
+    MeaningForms(symbols).of(e)   the form of an expression
 
 A selection becomes a total or a choice over the table of its condition, so two expressions that
 say the same have the same form. Rules of this file: what one value means is said in
@@ -21,14 +21,14 @@ from handcraft.proof.lanes.choices import Levels, one_at_most
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
-    at_key,
     composed,
-    constant,
+    constant_form,
+    moved_to_key,
     over,
     variable,
 )
-from handcraft.proof.lanes.symbols import INDEX, TOKEN, Nowhere, Symbols
-from handcraft.proof.lanes.totals import total
+from handcraft.proof.lanes.symbols import AT_INDEX, AT_TOKEN, Nowhere, Symbols
+from handcraft.proof.lanes.totals import total_form
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import is_here, selection_of
 from handcraft.sequence.values import combine
@@ -43,18 +43,18 @@ _COMPUTED = frozenset(
 )
 
 
-class Meaning:
+class MeaningForms:
     """The forms of expressions, each node once."""
 
     def __init__(self, symbols: Symbols) -> None:
         self.symbols = symbols
         self._known: dict[int, tuple[Any, Form]] = {}
         self._asked: dict[str, Callable[[Expression], Form]] = {
-            "here": lambda _: variable(symbols, INDEX),
+            "here": lambda _: variable(symbols, AT_INDEX),
             "length": lambda _: self._length(),
             "token_at": self._token_at,
             "value_at": lambda e: self._read_at(e.args[0], e.args[1]),
-            "there": lambda e: at_key(symbols, self.of(e.args[0])),
+            "there": lambda e: moved_to_key(symbols, self.of(e.args[0])),
             "count_where": self._count,
             "total_where": self._total,
             "first_where": lambda e: self._place(e, -1),
@@ -66,7 +66,7 @@ class Meaning:
     def of(self, e: Any) -> Form:
         """The form of an expression, or of a constant. Raises Rejected."""
         if not isinstance(e, Expression):
-            return constant(e)
+            return constant_form(e)
         if id(e) not in self._known:
             self._known[id(e)] = e, self._form(e)
         return self._known[id(e)][1]
@@ -89,16 +89,18 @@ class Meaning:
 
     def _token_at(self, e: Expression) -> Form:
         if is_here(e.args[0]):
-            return variable(self.symbols, TOKEN)
-        return self._read(variable(self.symbols, TOKEN), self.of(e.args[0]))
+            return variable(self.symbols, AT_TOKEN)
+        return self._read(variable(self.symbols, AT_TOKEN), self.of(e.args[0]))
 
     def _read_at(self, value: Any, place: Any) -> Form:
         return self._read(self.of(value), self.of(place))
 
     def _read(self, value: Form, place: Form) -> Form:
         """A value at the position of this index; None where there is none."""
-        index = at_key(self.symbols, variable(self.symbols, INDEX))
-        return self._selected(value, self._same(place, index), constant(None))
+        index = moved_to_key(self.symbols, variable(self.symbols, AT_INDEX))
+        return self._selected(
+            value, self._same(place, index), constant_form(None)
+        )
 
     def _same(self, place: Form, index: Form) -> Form:
         def same(a: Any, b: Any) -> int:
@@ -117,7 +119,7 @@ class Meaning:
             return applied(
                 self.symbols,
                 lambda at, x, other: other if isinstance(at, Nowhere) else x,
-                choice.picked(INDEX),
+                choice.picked(AT_INDEX),
                 value,
                 default,
             )
@@ -144,21 +146,23 @@ class Meaning:
         return applied(self.symbols, truth, self.of(e))
 
     def _count(self, e: Expression) -> Form:
-        return total(self.symbols, self._condition(selection_of(e).condition))
+        return total_form(
+            self.symbols, self._condition(selection_of(e).condition)
+        )
 
     def _total(self, e: Expression) -> Form:
         selection = selection_of(e)
-        value = at_key(self.symbols, self.of(selection.value))
+        value = moved_to_key(self.symbols, self.of(selection.value))
         where = self._condition(selection.condition)
         weights = applied(
             self.symbols, lambda w, x: x if w else 0, where, value
         )
-        return total(self.symbols, weights)
+        return total_form(self.symbols, weights)
 
     def _place(self, e: Expression, sign: int) -> Form:
         """The first or the latest position that is selected."""
         where = self._condition(selection_of(e).condition)
-        index = at_key(self.symbols, variable(self.symbols, INDEX))
+        index = moved_to_key(self.symbols, variable(self.symbols, AT_INDEX))
         most = self.symbols.n
         levels = applied(
             self.symbols,
@@ -169,7 +173,7 @@ class Meaning:
         return self._index_of(levels)
 
     def _index_of(self, levels: Form) -> Form:
-        place = Levels(self.symbols, levels).picked(INDEX)
+        place = Levels(self.symbols, levels).picked(AT_INDEX)
         return applied(
             self.symbols,
             lambda x: None if isinstance(x, Nowhere) else x,
@@ -179,7 +183,7 @@ class Meaning:
     def _best(self, e: Expression) -> Form:
         """The first position of the greatest score; an undefined score is passed over."""
         selection = selection_of(e)
-        score = at_key(self.symbols, self.of(selection.value))
+        score = moved_to_key(self.symbols, self.of(selection.value))
         known = {x for x in score.table.reshape(-1).tolist() if x is not None}
         if not all(isinstance(x, int | Fraction) for x in known):
             raise Rejected("a score is no number")

@@ -1,6 +1,6 @@
 """What floats a lane holds, by its symbols: a centre, shared errors and a remainder for each row.
 
-    Lane            c + sum of g e + d for each row of a table, |e| <= 1 and |d| <= r
+    LaneNumbers            c + sum of g e + d for each row of a table, |e| <= 1 and |d| <= r
     gathered        several lanes side by side, as one zonotope with a row for each row of all
     lanes_of        a zonotope taken apart again
     simpler         the same without labels on which hardly anything depends
@@ -20,7 +20,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope
 from handcraft.proof.lanes.symbols import (
-    MOST_ROWS,
+    MOST_TABLE_ROWS,
     Labels,
     Symbols,
     spread,
@@ -30,7 +30,7 @@ _SMALL = 2.0**-26  # what depends on a symbol by so little does not
 
 
 @dataclass(frozen=True, eq=False)
-class Lane:
+class LaneNumbers:
     """The numbers of one lane.
 
     c, r  [the shape of the labels] the centre and the remainder
@@ -61,20 +61,20 @@ class Lane:
         return not self.c.any() and not self.radius.any()
 
 
-def single(c: float, r: float = 0.0) -> Lane:
+def single(c: float, r: float = 0.0) -> LaneNumbers:
     """A lane that is one number."""
-    return Lane((), np.array(float(c)), np.array(float(r)))
+    return LaneNumbers((), np.array(float(c)), np.array(float(r)))
 
 
 def gathered(
-    symbols: Symbols, lanes: Sequence[Lane], labels: Labels = ()
+    symbols: Symbols, lanes: Sequence[LaneNumbers], labels: Labels = ()
 ) -> tuple[Labels, Zonotope, list[int]]:
     """Lanes side by side: the labels of the rows, the rows, and the numbers of the errors."""
     wide = tuple(sorted({x for lane in lanes for x in lane.labels} | {*labels}))
     shape = symbols.shape(wide)
     size = int(np.prod(shape, dtype=np.int64))
     errors = sorted({e for lane in lanes for e in lane.g})
-    if size * max(1, len(lanes)) * (len(errors) + 2) > 8 * MOST_ROWS:
+    if size * max(1, len(lanes)) * (len(errors) + 2) > 8 * MOST_TABLE_ROWS:
         raise Rejected("what is read together has too many rows")
 
     def rows(array: Array, own: Labels) -> Any:
@@ -91,14 +91,14 @@ def gathered(
 
 def lanes_of(
     symbols: Symbols, labels: Labels, rows: Zonotope, errors: Sequence[int]
-) -> list[Lane]:
+) -> list[LaneNumbers]:
     """The columns of a zonotope as lanes."""
     if not (np.isfinite(rows.c).all() and np.isfinite(rows.radius).all()):
         raise Rejected("a number is out of range")
     shape = symbols.shape(labels)
     return [
         simpler(
-            Lane(
+            LaneNumbers(
                 labels,
                 rows.c[:, i].reshape(shape),
                 rows.r[:, i].reshape(shape),
@@ -113,7 +113,7 @@ def lanes_of(
     ]
 
 
-def simpler(lane: Lane, small: float = _SMALL) -> Lane:
+def simpler(lane: LaneNumbers, small: float = _SMALL) -> LaneNumbers:
     """The lane without the labels on which its numbers depend by so little at most, which adds to
     its radius.
     """
@@ -127,7 +127,9 @@ def simpler(lane: Lane, small: float = _SMALL) -> Lane:
         if (off <= small * np.maximum(1.0, np.abs(c))).all():
             labels = (*lane.labels[:axis], *lane.labels[axis + 1 :])
             r = lane.r.max(axis=axis)
-            lane = Lane(labels, c, np.where(off > 0, (r + off) * UP, r), g)
+            lane = LaneNumbers(
+                labels, c, np.where(off > 0, (r + off) * UP, r), g
+            )
     return lane
 
 

@@ -18,17 +18,17 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Floats, Rejected, Zonotope
-from handcraft.proof.lanes.attention import Begin, Head, keys_of
+from handcraft.proof.lanes.attention import Begin, HeadReading, keys_of
 from handcraft.proof.lanes.numbers import (
-    Lane,
+    LaneNumbers,
     gathered,
     lanes_of,
     simpler,
     single,
 )
 from handcraft.proof.lanes.symbols import (
-    INDEX,
-    TOKEN,
+    AT_INDEX,
+    AT_TOKEN,
     Labels,
     Symbols,
 )
@@ -66,17 +66,17 @@ class LaneStream:
         )
         self.first = lanes_of(self.symbols, (), start, ())
 
-    def _embedded(self, tokens: Sequence[int]) -> list[Lane]:
+    def _embedded(self, tokens: Sequence[int]) -> list[LaneNumbers]:
         by_token, by_place = self.wte[tokens], self.wpe[1:]
         return [
             self._sum(
-                simpler(_table(TOKEN, by_token[:, i])),
-                simpler(_table(INDEX, by_place[:, i])),
+                simpler(_table(AT_TOKEN, by_token[:, i])),
+                simpler(_table(AT_INDEX, by_place[:, i])),
             )
             for i in range(self.wte.shape[1])
         ]
 
-    def _sum(self, a: Lane, b: Lane) -> Lane:
+    def _sum(self, a: LaneNumbers, b: LaneNumbers) -> LaneNumbers:
         """The sum of two lanes."""
         if b.is_zero:
             return a
@@ -93,15 +93,17 @@ class LaneStream:
         return found
 
     def _linear(
-        self, lanes: Sequence[Lane], w: Array, b: Array
-    ) -> list[Lane]:  # n_in lanes, [n_in, n_out], [n_out] -> n_out lanes
+        self, lanes: Sequence[LaneNumbers], w: Array, b: Array
+    ) -> list[LaneNumbers]:  # n_in lanes, [n_in, n_out], [n_out] -> n_out lanes
         """The products of lanes and columns, each computed from what it reads alone."""
         return [
             self._product(lanes, w[:, i].astype(np.float64), float(b[i]))
             for i in range(w.shape[1])
         ]
 
-    def _product(self, lanes: Sequence[Lane], w: Array, b: float) -> Lane:
+    def _product(
+        self, lanes: Sequence[LaneNumbers], w: Array, b: float
+    ) -> LaneNumbers:
         read = [int(i) for i in np.flatnonzero(w) if not lanes[int(i)].is_zero]
         if not read:
             return single(b)
@@ -120,7 +122,7 @@ class LaneStream:
                 self._neurons(block["mlp"])
                 seen(f"{i}.mlp", self)
 
-    def _bound(self, *groups: Sequence[Lane]) -> None:
+    def _bound(self, *groups: Sequence[LaneNumbers]) -> None:
         """Check that no number can overflow. Raises Rejected if one could."""
         for lanes in groups:
             for lane in lanes:
@@ -145,13 +147,13 @@ class LaneStream:
             both = zip(lanes, added, strict=True)
             setattr(self, name, [self._sum(x, y) for x, y in both])
 
-    def _active(self, lane: Lane) -> Lane:
+    def _active(self, lane: LaneNumbers) -> LaneNumbers:
         labels, rows, errors = gathered(self.symbols, [lane])
         found = self.floats.activation(rows, self.activation)
         (after,) = lanes_of(self.symbols, labels, found, errors)
         return after
 
-    def _size(self, lanes: Sequence[Lane], w: Array, b: Array) -> None:
+    def _size(self, lanes: Sequence[LaneNumbers], w: Array, b: Array) -> None:
         """Check that no sum on the way can overflow, in any order. Raises Rejected if one could."""
         most = np.array([lane.most for lane in lanes])
         sums = most @ np.abs(w).astype(np.float64) + np.abs(b)
@@ -170,8 +172,8 @@ class LaneStream:
         of_first = self._linear(self.first, w, b)
         d = w.shape[1] // 3
         size = d // self.model.n_head
-        brought: list[Lane] = []
-        started: list[Lane] = []
+        brought: list[LaneNumbers] = []
+        started: list[LaneNumbers] = []
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
             to_text, to_first = self._head(of_text, of_first, own, d, size)
@@ -187,12 +189,12 @@ class LaneStream:
 
     def _head(
         self,
-        of_text: Sequence[Lane],
-        of_first: Sequence[Lane],
+        of_text: Sequence[LaneNumbers],
+        of_first: Sequence[LaneNumbers],
         own: Array,
         d: int,
         size: int,
-    ) -> tuple[list[Lane], list[Lane]]:
+    ) -> tuple[list[LaneNumbers], list[LaneNumbers]]:
         """What one head brings to a position, and to the first token, in each of its columns."""
         (q, q1), (k, k1), (v, v1) = (
             (
@@ -214,7 +216,7 @@ class LaneStream:
         nothing = [single(0.0)] * size
         if not kept:
             return nothing, list(nothing)
-        head = Head(self.symbols, self.floats, size)
+        head = HeadReading(self.symbols, self.floats, size)
         begin = Begin(
             *(
                 self._rows([part[i] for i in columns])[1]
@@ -233,23 +235,27 @@ class LaneStream:
             to_text[i], to_first[i] = self._own(lane), one
         return to_text, to_first
 
-    def _scores_fit(self, pairs: Sequence[tuple[Lane, Lane]]) -> None:
+    def _scores_fit(
+        self, pairs: Sequence[tuple[LaneNumbers, LaneNumbers]]
+    ) -> None:
         if not sum(a.most * b.most for a, b in pairs) < _OVERFLOW:
             raise Rejected("a score could overflow")
 
-    def _rows(self, lanes: Sequence[Lane]) -> tuple[Labels, Zonotope]:
+    def _rows(self, lanes: Sequence[LaneNumbers]) -> tuple[Labels, Zonotope]:
         if not lanes:
             return (), Zonotope.of(np.zeros((1, 0)))
         return keys_of(self.symbols, lanes)
 
-    def _own(self, lane: Lane) -> Lane:
+    def _own(self, lane: LaneNumbers) -> LaneNumbers:
         """The lane with its radius as an error of its own, for what is computed from it."""
         lane = simpler(lane, 0.0)  # what is brought may be multiplied by 2^30
         r = lane.radius
         if not r.any():
             return lane
         self.errors += 1
-        return Lane(lane.labels, lane.c, np.zeros_like(r), {self.errors: r})
+        return LaneNumbers(
+            lane.labels, lane.c, np.zeros_like(r), {self.errors: r}
+        )
 
     # ------------------------------------------------------------ logits
 
@@ -273,8 +279,10 @@ class LaneStream:
         return wide, self.floats.linear(rows, w, np.zeros(w.shape[1]))
 
 
-def _table(symbol: int, numbers: Array) -> Lane:
-    return Lane(((0, symbol),), np.array(numbers), np.zeros(len(numbers)))
+def _table(symbol: int, numbers: Array) -> LaneNumbers:
+    return LaneNumbers(
+        ((0, symbol),), np.array(numbers), np.zeros(len(numbers))
+    )
 
 
 def _check(model: Model) -> None:

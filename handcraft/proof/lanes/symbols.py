@@ -22,10 +22,10 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
 
-Label: TypeAlias = tuple[int, int]
-Labels: TypeAlias = tuple[Label, ...]
-MOST_ROWS = 4_000_000  # of one table
-TOKEN, INDEX, LENGTH = 0, 1, 2
+AxisLabel: TypeAlias = tuple[int, int]
+Labels: TypeAlias = tuple[AxisLabel, ...]
+MOST_TABLE_ROWS = 4_000_000  # of one table
+AT_TOKEN, AT_INDEX, AT_LENGTH = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Nowhere:
 
 
 @dataclass
-class Symbol:
+class LaneSymbol:
     """A symbol: its values, the same in every text, and whether all positions have the same one.
 
     first   of a rank, which all positions have a different one of: the least, else None
@@ -62,21 +62,21 @@ class Symbols:
     alphabet: tuple[str, ...]
     n: int
     causal: bool
-    all: list[Symbol] = field(default_factory=list)
+    all: list[LaneSymbol] = field(default_factory=list)
     known: dict[Any, Any] = field(default_factory=dict)
     choices: dict[Any, int] = field(default_factory=dict)
     facts: list[tuple[tuple[int, ...], Array]] = field(default_factory=list)
     _masks: dict[Labels, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.all = [Symbol(self.alphabet), Symbol(tuple(range(self.n)))]
+        self.all = [LaneSymbol(self.alphabet), LaneSymbol(tuple(range(self.n)))]
         if not self.causal:
             lengths = tuple(range(1, self.n + 1))
-            self.all.append(Symbol(lengths, everywhere=True))
+            self.all.append(LaneSymbol(lengths, everywhere=True))
             inside = np.less.outer(np.arange(self.n), np.array(lengths))
-            self.facts.append(((INDEX, LENGTH), inside))
+            self.facts.append(((AT_INDEX, AT_LENGTH), inside))
 
-    def add(self, symbol: Symbol) -> int:
+    def add(self, symbol: LaneSymbol) -> int:
         """The number of a new symbol."""
         self.all.append(symbol)
         return len(self.all) - 1
@@ -86,18 +86,18 @@ class Symbols:
         self.facts.append((tuple(symbols), fact))
         self._masks.clear()
 
-    def label(self, side: int, symbol: int) -> Label:
+    def label(self, side: int, symbol: int) -> AxisLabel:
         """The label of a symbol; what all positions share is the asking one's."""
         return (0 if self.all[symbol].everywhere else side, symbol)
 
     def shape(self, labels: Labels) -> tuple[int, ...]:
         """The shape of a table over these labels. Raises Rejected where it is too large."""
         shape = tuple(len(self.all[s].values) for _, s in labels)
-        if prod(shape) > MOST_ROWS:
+        if prod(shape) > MOST_TABLE_ROWS:
             raise Rejected(f"a table of {prod(shape):,} rows is too large")
         return shape
 
-    def place(self, labels: Labels, label: Label, array: Array) -> Array:
+    def place(self, labels: Labels, label: AxisLabel, array: Array) -> Array:
         """An array over one label, as one that is read beside others."""
         shape = [1] * len(labels)
         shape[labels.index(label)] = -1
@@ -120,7 +120,7 @@ class Symbols:
         both = [s for side, s in labels if side == 0 and (1, s) in labels]
         for ranked in both:
             symbol = self.all[ranked]
-            if ranked != INDEX and symbol.first is None:
+            if ranked != AT_INDEX and symbol.first is None:
                 continue
             q, k = (
                 self.place(
@@ -128,7 +128,7 @@ class Symbols:
                 )
                 for side in (0, 1)
             )
-            if self.causal and ranked == INDEX:
+            if self.causal and ranked == AT_INDEX:
                 mask = mask & (k <= q)
             for other in both:
                 count = np.arange(len(self.all[other].values))
@@ -140,7 +140,7 @@ class Symbols:
     @property
     def seen(self) -> int:
         """The symbol that says how many positions are seen: the length, or index + 1."""
-        return INDEX if self.causal else LENGTH
+        return AT_INDEX if self.causal else AT_LENGTH
 
     def number_seen(self) -> Array:
         """How many positions are seen, by that symbol."""

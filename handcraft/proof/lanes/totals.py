@@ -1,6 +1,6 @@
 """Totals: the sum, over the positions that a position sees, of a weight of the pair.
 
-    total(symbols, weights)   such a sum as a form
+    total_form(symbols, weights)   such a sum as a form
 
 Sums that are always equal should be one symbol, however they are written. So what every pair has
 at least is taken out (a multiple of the number of positions seen), the rest is divided by its
@@ -23,15 +23,15 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
+    as_objects,
     collapsed,
-    constant,
-    listed,
+    constant_form,
     variable,
 )
 from handcraft.proof.lanes.symbols import (
-    INDEX,
+    AT_INDEX,
     Labels,
-    Symbol,
+    LaneSymbol,
     Symbols,
     spread,
 )
@@ -42,7 +42,7 @@ _MOST_PARTS = 8  # sums of which another may be the sum
 _MOST_SOLVED = 200_000
 
 
-def total(symbols: Symbols, weights: Form) -> Form:
+def total_form(symbols: Symbols, weights: Form) -> Form:
     """The sum of weights[query, key] over the keys that the query sees."""
     mask = symbols.possible(weights.labels)
     if any(
@@ -73,7 +73,7 @@ def _times_seen(symbols: Symbols, weights: Form) -> Form:
 
 
 def _form(labels: Labels, numbers: Array) -> Form:
-    values = listed([int(x) for x in numbers.reshape(-1)])
+    values = as_objects([int(x) for x in numbers.reshape(-1)])
     return Form(labels, values.reshape(numbers.shape))
 
 
@@ -91,7 +91,7 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     if (up.sum(), up.tobytes()) > (down.sum(), down.tobytes()):  # the rarer
         low, common, up = high, -common, down
     kept = _kept(symbols, labels, up)
-    seen = _times_seen(symbols, constant(low))
+    seen = _times_seen(symbols, constant_form(low))
     return applied(symbols, lambda s, c: s + common * c, seen, kept)
 
 
@@ -101,20 +101,20 @@ def _self_apart(
     """Where a position sees what is before it, and the sum tells only by their places apart what
     is before it from itself: the sum of the first over all, less its own, and its own.
     """
-    if not symbols.causal or not {(0, INDEX), (1, INDEX)} <= set(labels):
+    if not symbols.causal or not {(0, AT_INDEX), (1, AT_INDEX)} <= set(labels):
         return None
     mask = symbols.possible(labels)
     count = np.arange(symbols.n)
-    q = symbols.place(labels, (0, INDEX), count)
-    k = symbols.place(labels, (1, INDEX), count)
+    q = symbols.place(labels, (0, AT_INDEX), count)
+    k = symbols.place(labels, (1, AT_INDEX), count)
     before = np.where(mask & (k < q), numbers, -(2**62))
     most = before.max(
-        axis=(labels.index((0, INDEX)), labels.index((1, INDEX))),
+        axis=(labels.index((0, AT_INDEX)), labels.index((1, AT_INDEX))),
         keepdims=True,
     )
     if ((before != most) & mask & (k < q)).any():
         return None
-    fewer = tuple(x for x in labels if x[1] != INDEX)
+    fewer = tuple(x for x in labels if x[1] != AT_INDEX)
     rest = most.reshape(symbols.shape(fewer))
     rest = np.where(rest == -(2**62), 0, rest)
     first = _form(fewer, rest)
@@ -123,7 +123,7 @@ def _self_apart(
     return applied(
         symbols,
         lambda a, b, c: a - b + c,
-        total(symbols, first),
+        total_form(symbols, first),
         less,
         own,
     )
@@ -164,7 +164,7 @@ def _new(symbols: Symbols, labels: Labels, numbers: Array) -> int:
         symbols.all[s].everywhere for side, s in labels if side == 0
     )
     first = _first_rank(symbols, labels, numbers)
-    new = symbols.add(Symbol(values, everywhere, first))
+    new = symbols.add(LaneSymbol(values, everywhere, first))
     _learn(symbols, new, labels, numbers, most, first)
     return new
 
@@ -202,7 +202,7 @@ def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
     """
     if symbols.causal or int(numbers.max()) != 1:
         return None
-    states = tuple(sorted({s for _, s in labels} | {INDEX}))
+    states = tuple(sorted({s for _, s in labels} | {AT_INDEX}))
     own = tuple((0, s) for s in states)
     shape = symbols.shape(own)
     size = int(np.prod(shape))
@@ -219,7 +219,7 @@ def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
     apart = there[:, None] & there[None, :]
     for s in states:
         a, b = place[s][:, None], place[s][None, :]
-        ranked = s == INDEX or symbols.all[s].first is not None
+        ranked = s == AT_INDEX or symbols.all[s].first is not None
         if ranked:
             apart = apart & (a != b)
         if symbols.all[s].everywhere:
@@ -268,7 +268,7 @@ def _of_known(symbols: Symbols, labels: Labels, numbers: Array) -> Form | None:
     factors = np.rint(solved).astype(np.int64)
     if not np.array_equal(matrix @ factors, wanted):
         return None
-    found = _times_seen(symbols, constant(int(factors[-1])))
+    found = _times_seen(symbols, constant_form(int(factors[-1])))
     for (_, _, form), factor in zip(parts, factors[:-1], strict=True):
         if factor:
             by = int(factor)

@@ -1,0 +1,163 @@
+"""The errors that a first prover made, each with a model that it would have called right."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from lane_programs import is_right, tagged
+
+from handcraft import each, tag
+from handcraft.core.gpt2 import Array
+from handcraft.lowering.lower import Lowering
+from handcraft.model import Model
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.check import measured_lanes
+from handcraft.sequence.expression import Expression
+from handcraft.sequence.words import (
+    count,
+    fetch,
+    indices,
+    latest,
+    lookup,
+    min_,
+    otherwise,
+    there,
+    tokens,
+    total,
+)
+
+
+def refused(model: Model, why: str | None = None) -> None:
+    """Check that a model is wrong, and that it is not proved."""
+    assert not is_right(model)
+    with pytest.raises(Rejected, match=why):
+        measured_lanes(model, ())
+
+
+def cells(model: Model, part: str, block: int = 0) -> tuple[Model, Array]:
+    """A copy of a model, and the matrix c_attn or c_proj of its heads, to be changed."""
+    weights = deepcopy(model.weights)
+    return replace(model, weights=weights), weights["blocks"][block]["attn"][
+        part
+    ]["w"]
+
+
+def held_to(model: Model, e: Expression) -> Model:
+    """The same model, with the claim that it answers another expression."""
+    program = model.program
+    assert program is not None
+    claim: Any = program.claim
+    other = each(e, causal=claim.causal, begin="^", alphabet=claim.alphabet)
+    return replace(model, program=program.model_copy(update={"claim": other}))
+
+
+# ------------------------------------------------------------ what a value lane reads
+
+
+def test_a_value_that_is_read_from_another_lane() -> None:
+    model, w = cells(tagged("shift", 4), "c_attn")
+    n = len(w)
+    value = w[:, 2 * n :]
+    assert measured_lanes(tagged("shift", 4), ()).margin > 0
+    value[:] = np.roll(value, 1, axis=0)  # each lane reads its neighbour
+    refused(model)
+
+
+def test_a_value_that_is_read_twice() -> None:
+    model, w = cells(tagged("hist", 4), "c_attn")
+    w[:, 2 * len(w) :] *= 2
+    refused(model, "the margin may be")
+
+
+# ------------------------------------------------------------ the anchor's score
+
+
+@pytest.mark.parametrize("more", [-0.7, 0.3, 0.7, 25.0])
+def test_a_first_token_of_another_score(more: float) -> None:
+    """A count is as many times as much as e^score of the first token is less."""
+    model, w = cells(tagged("hist", 4), "c_attn")
+    n = len(w)
+    at = np.argmax(w[0, n : 2 * n])  # its key
+    w[0, n + at] *= 1 + more / 20.8
+    refused(model)
+
+
+def test_a_first_token_that_brings_a_value() -> None:
+    """A 2^-24th of a lane at the first token is 64 in a count."""
+    model, w = cells(tagged("hist", 4), "c_attn")
+    n = len(w)
+    w[0, 2 * n :] += np.where(w[:, 2 * n :].any(axis=0), 2.0**-24, 0)
+    refused(model)
+
+
+# ------------------------------------------------------------ declared domains
+
+
+def test_a_declared_domain_is_not_believed() -> None:
+    """A model that takes a count for at most 1 is right as long as it is no more."""
+    many = count(there(tokens) == "a")
+    says = {0: "a", 1: "b", 2: "a", 3: "b"}
+    believing = tag(lookup(says, min_(many, 1)), tokens="ab", n=3).build()
+    assert measured_lanes(believing, ()).margin > 0
+    refused(held_to(believing, lookup(says, many)), "the margin may be")
+
+
+# ------------------------------------------------------------ "exactly one"
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_one_position_is_not_believed(causal: bool) -> None:
+    """A head that should fetch from one position, where there may be several: it brings a mean."""
+    e = otherwise(fetch(tokens, there(tokens) != tokens), "c")
+    with patch.object(Lowering, "selects_one", lambda *_: True):
+        program = tag(e, tokens="abc", n=4, causal=causal)
+    with pytest.raises(Rejected, match="several positions"):
+        measured_lanes(program.build(), ())
+
+
+def test_a_head_that_brings_one_of_several_is_no_fetch() -> None:
+    """A fetch of several positions is undefined, though the model brings one of them."""
+    same = there(tokens) == tokens
+    model = tag(
+        fetch(tokens, latest(same)), tokens="ab", n=3, causal=True
+    ).build()
+    assert measured_lanes(model, ()).margin > 0
+    with pytest.raises(Rejected, match="a fetch may select several positions"):
+        measured_lanes(held_to(model, fetch(tokens, same)), ())
+
+
+def test_a_count_that_is_no_rank_places_nothing() -> None:
+    """Of three tokens that beat each other in a circle no count is a rank."""
+    loser = lookup({"0": "1", "1": "2", "2": "0"}, tokens)
+    earlier = (there(loser) == tokens) | (there(tokens) == tokens) & (
+        there(indices) < indices
+    )
+    placed = otherwise(fetch(tokens, there(count(earlier)) == indices), "0")
+    with pytest.raises(Rejected, match="a fetch may select several positions"):
+        measured_lanes(held_to(tagged("median", 3), placed), ())
+
+
+# ------------------------------------------------------------ the claim
+
+
+CLAIMS = {
+    "count of another token": count(there(tokens) == "a"),
+    "strictly before": count(
+        (there(tokens) == tokens) & (there(indices) < indices)
+    ),
+    "one more": count(there(tokens) == tokens) + 1,
+    "the others": count(there(tokens) != tokens),
+    "a sum": total(lookup({"a": 1, "b": 2, "c": 3}, tokens)),
+}
+
+
+@pytest.mark.parametrize("e", CLAIMS.values(), ids=list(CLAIMS))
+def test_another_claim_is_not_proved(e: Expression) -> None:
+    said = lookup({i: str(i) for i in range(1, 5)}, e)
+    with pytest.raises(Rejected):
+        measured_lanes(held_to(tagged("hist", 4), said), ())
