@@ -362,6 +362,10 @@ class HeadReading:
             lane.most, float(np.abs(begin.v.c[0, i]) + begin.v.radius[0, i])
         )
         leak = self.n * math.exp(-gap) * (1 + 2.0**-10)
+        if alone and leak < self.floats.u / 8:
+            # its weight is exactly 1; what is added to a float moves it by twice that at most
+            least = (self.n + 2) * self.floats.least
+            return (4 * leak * size + least * (2 + size)) * UP
         return (2 * min(1.0, leak) * size + self._rounding(size)) * UP
 
     def _spread_at(
