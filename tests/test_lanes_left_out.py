@@ -9,8 +9,8 @@
 
 Without another one none of the 900 was proved: the leak, the gap between levels, the rounding of
 shares and of lanes, the share of keys that are far, the first token beside a key or ahead of all,
-what it brings to a choice and gets itself. They bound what is small in these programs, or stand behind
-another check: the margin is compared with all of it.
+what it brings to a choice and gets itself. They bound what is small in these programs, or stand
+behind another check: the margin is compared with all of it.
 """
 
 from __future__ import annotations
