@@ -5,6 +5,7 @@
     what its score says of the share of a key       38
     one position at a level, or equal values        2
     a greater level surely there                    30
+    a count that is a rank                          16
     what is summed is a multiple of one number      1
 
 Without another one none of the 900 was proved: the leak, the gap between levels, the rounding of
