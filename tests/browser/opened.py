@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from selenium.webdriver import Chrome
+from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -144,6 +144,24 @@ class Opened:
         for key in keys:
             self.driver.switch_to.active_element.send_keys(getattr(Keys, key))
         self.settle()
+
+    def downloads(self, folder: Path) -> None:
+        """Let the browser put files into a folder."""
+        self.saved = folder
+        self.driver.execute_cdp_cmd(
+            "Browser.setDownloadBehavior",
+            {"behavior": "allow", "downloadPath": str(folder)},
+        )
+
+    def downloaded(self, name: str) -> str:
+        """The text of a file that the browser saves."""
+        path = self.saved / name
+        WebDriverWait(self.driver, 10).until(lambda _: path.exists())
+        return path.read_text("utf-8")
+
+    def tab(self) -> None:
+        """Move the focus on, as the key Tab does."""
+        ActionChains(self.driver).send_keys(Keys.TAB).perform()
 
     def requests(self) -> list[str]:
         """The addresses that were asked for since the page was opened, but for its own file."""

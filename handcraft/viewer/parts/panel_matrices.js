@@ -80,8 +80,8 @@ function cellWords(view, part, cells) {
   });
   return [
     make('p', {}, 'from ', name(part.rows[row]), ' to ', name(part.columns[column]), ': ',
-      make('label', {}, 'value ', input), button('0', () => set(0), { 'data-key': 'zero', 'aria-label': 'set to 0' }), ' ',
-      button('× −1', () => set(-value), { 'data-key': 'flip', 'aria-label': 'turn its sign' })),
+      make('label', {}, 'value ', input), button('set to 0', () => set(0), { 'data-key': 'zero' }), ' ',
+      button('turn the sign', () => set(-value), { 'data-key': 'flip' })),
     make('ul', {}, ...(cell?.rules ?? []).map((rule) => make('li', {}, ruleWords(view, rule)))),
     cell?.rules.length ? null : make('p', {}, value ? 'No rule wrote this number.' : 'No rule writes here.'),
   ];
