@@ -21,7 +21,7 @@ lowest: $(VENV)-lowest/test  ## the quick tests with the oldest dependencies tha
 	$(VENV)-lowest/bin/python tests/lowest.py --check
 	OPENBLAS_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -n auto
 
-thorough: $(VENV)/test  ## what `make test` leaves out: the slow tests, and all the examples of the property tests
+thorough: $(VENV)/test $(VENV)/lint  ## what `make test` leaves out: the slow tests, and all the examples of the property tests
 	$(SUITE) -m "slow or hypothesis" --hypothesis-profile=full
 
 exhaustive: $(VENV)/test  ## the tests that take minutes

@@ -1,8 +1,8 @@
-"""Writes the real output of every command, and the real text of every file, into README.md.
+"""Writes the real output of every command, and the real text of every file, into the pages.
 
 A `console` block holds commands after `$`; what follows each is what the command printed. A
-`python` block after `<!-- file: PATH -->` holds that file. `tests/test_docs.py` fails where
-README.md is not what this would write.
+`python` block after `<!-- file: PATH -->` holds that file. `tests/test_docs.py` fails where a page
+is not what this would write.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from unittest import mock
 from handcraft.cli import main
 
 ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs" / "guide.md")
 SECONDS = re.compile(r"^  [\d.e-]+ s$", re.MULTILINE)
 
 
@@ -39,7 +40,7 @@ def output(command: str) -> str:
 
 
 def current(text: str) -> str:
-    """The README with every generated block made anew."""
+    """A page with every generated block made anew."""
     text = re.sub(
         r"(<!-- file: (\S+) -->\n```python\n).*?```",
         _file,
@@ -63,5 +64,5 @@ def _console(match: re.Match[str]) -> str:
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(current(readme.read_text()))
+    for page in PAGES:
+        page.write_text(current(page.read_text()))

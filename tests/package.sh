@@ -9,12 +9,17 @@ trap 'rm -rf "$work"' EXIT
 grep -q "handcraft/programs/aab.py" "$work/names"
 grep -q "handcraft/programs/sequence/sort.py" "$work/names"
 grep -q "handcraft/py.typed" "$work/names"
+grep -q "handcraft/viewer/parts/gpt2.js" "$work/names"
+grep -q "handcraft/viewer/parts/index.html" "$work/names"
+grep -q "handcraft/viewer/parts/style.css" "$work/names"
 "$python" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip --disable-pip-version-check --quiet install "$work"/dist/*.whl
 cd "$work"
 "$work/venv/bin/handcraft" build aab
 test "$("$work/venv/bin/handcraft" run aab a -n 10)" = baabaabaab
 "$work/venv/bin/handcraft" verify build/aab
+"$work/venv/bin/handcraft" view aab -o aab.html
+grep -q "Content-Security-Policy" aab.html
 "$work/venv/bin/handcraft" build sequence/hist
 "$work/venv/bin/handcraft" verify build/sequence/hist
 for runtime in gpt2 picogpt nanogpt; do "$work/venv/bin/handcraft" export build/aab --to $runtime --out "exports/$runtime"; done

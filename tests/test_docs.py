@@ -31,6 +31,7 @@ def script(name: str) -> ModuleType:
 
 PAGES = (
     "README.md",
+    "docs/guide.md",
     "docs/language.md",
     "docs/lowering.md",
     "docs/recipes.md",
@@ -88,12 +89,19 @@ def test_the_table_of_programs_is_current() -> None:
 
 
 @pytest.mark.slow
-def test_readme_shows_real_output() -> None:
-    """The README's commands print what it shows, and its program is the file it names. If not:
-    make docs.
-    """
-    text = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
+def test_a_page_shows_real_output(page: str) -> None:
+    """The commands print what it shows, and a program is the file it names. If not: make docs."""
+    text = (ROOT / page).read_text()
+    assert "```console" in text
     assert script("make_readme").current(text) == text
+
+
+def test_the_readme_is_short() -> None:
+    """It begins with a picture, and the rest is in docs/."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 200
+    assert "<picture>" in lines[:12]
 
 
 @pytest.mark.parametrize("name", ["explain", "states"])

@@ -46,7 +46,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         2,
         [
             *("verify", "build", "explain", "run", "trace"),
-            *("assumptions", "diff", "states", "list", "new"),
+            *("assumptions", "diff", "states", "list", "new", "view"),
         ],
     ),
 )

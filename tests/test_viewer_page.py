@@ -11,7 +11,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from cli_runner import handcraft
 from conftest import bundled_model, random_weights
@@ -23,7 +22,7 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.bundled import bundled
 from handcraft.viewer import page as pages
 from handcraft.viewer.page import modules, page, script, style
-from handcraft.viewer.payload import Viewed, payload
+from handcraft.viewer.payload import Viewed, _counted, payload
 
 MOST = 65_536  # bytes of the page of a bundled program
 PARTS = Path(pages.__file__).parent / "parts"
@@ -215,32 +214,24 @@ def test_a_model_in_float64_is_refused() -> None:
         payload([Viewed(bundled_model("aab", "float64"))])
 
 
-def test_weights_without_rules_stand_as_they_are() -> None:
-    """A model of a million random weights takes little more than its bytes: signs and exponents
-    are alike, the rest is not.
+@pytest.mark.slow
+def test_a_million_weights_without_rules_take_at_most_4_7_mb() -> None:
+    """Of a model of GPT-2's shape, 10^6 weights as they come out of training: signs and exponents
+    are alike and pack well, the rest of their bytes does not.
     """
-    weights = random_weights(
+    drawn = random_weights(
         1,
-        n_vocab=64,
-        n_ctx=32,
-        n_embd=64,
-        n_layer=2,
-        n_inner=256,
+        n_vocab=1487,
+        n_ctx=128,
+        n_embd=128,
+        n_layer=4,
+        n_inner=512,
         dtype="float32",
     )
-    model = Model(
-        "trained", weights, Vocabulary(tuple(map(chr, range(64, 128)))), 4
-    )
-    size = sum(a.size for a in _arrays(weights)) * 4
-    assert len(payload([Viewed(model)])) <= 1.25 * size
-
-
-def _arrays(value: Any) -> list[np.ndarray]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return [array for child in value for array in _arrays(child)]
-    return [value]
+    names = Vocabulary(tuple(f"token {i}" for i in range(1487)))
+    model = Model("trained", drawn, names, 4)
+    assert model.parameters["nonzero"] == 1_000_064
+    assert len(page([Viewed(model)]).encode()) <= 4_700_000
 
 
 def test_the_command_writes_the_file(here: Path) -> None:
@@ -302,3 +293,21 @@ def test_a_model_without_a_claim_has_no_verdict(here: Path) -> None:
     assert found["verdict"] == "refuted"
     assert found["counterexample"]["tokens"] == ["a", "a"]
     assert found["certificate"] is None
+
+
+@pytest.mark.parametrize(
+    ("paths", "stored"),
+    [
+        (["layers[0] > n[9]", "layers[0] > n[10]", "layers[1] > x"],
+         {"path": ["layers[0] > n[0]"] * 2 + ["layers[0] > x"], "steps": [0, 9, 0, 1, 1]}),
+        (["layers[0] > 007"], {"path": ["layers[0] > 007"]}),
+        (["1234567890"], {"path": ["1234567890"]}),
+        (["²٣"], {"path": ["²٣"], "steps": []}),
+        ([], {"path": [], "steps": []}),
+    ],
+)  # fmt: skip
+def test_numbers_in_paths_are_counted_up(
+    paths: list[str], stored: dict[str, Any]
+) -> None:
+    """Each as its distance from that in the path before, since rules are numbered."""
+    assert _counted(paths) == stored

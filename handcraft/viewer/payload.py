@@ -5,7 +5,7 @@
     bytes      of each model in turn, as parts/unpack.js reads them:
                entries of rules   values (every different one, float64), then for each run of
                                   entries of one rule in one matrix: rule, matrix, how many; then
-                                  rows, columns and the numbers of the values
+                                  rows, columns, and for each the number of its value
                dense              all matrices as float32, where the rules are not all that there
                                   is: weights without rules, or changed after they were compiled
 
@@ -18,6 +18,7 @@ handcraft.analysis.explain does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -32,7 +33,11 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten
 from handcraft.model import Model
 from handcraft.viewer.accepted import accepted
+from handcraft.viewer.byte_pairs import byte_pairs
 from handcraft.viewer.packing import deltas, packed, planes, varints
+
+_NUMBER = re.compile("[0-9]+")
+_DIGITS = 9  # of a number in a path
 
 
 _ROUNDED = 2**53  # whole numbers from here on
@@ -142,12 +147,16 @@ def _texts(vocabulary: Vocabulary) -> dict[str, Any]:
 
     longest    by the longest of the first `known` tokens that matches
     ids        it is numbers between white space
+    bytes      by GPT-2's byte pairs (byte_pairs.py)
     list       it is written as a JSON list of tokens: the page has no tokenizer
     """
     if vocabulary.plain:
         return {"cut": "longest", "known": len(vocabulary.in_texts)}
-    has_tokenizer = hasattr(vocabulary, "tokenizer")
-    return {"cut": "list" if has_tokenizer else "ids"}
+    tokenizer = getattr(vocabulary, "tokenizer", None)
+    if tokenizer is None:
+        return {"cut": "ids"}
+    pairs = byte_pairs(tokenizer)
+    return {"cut": "list"} if pairs is None else {"cut": "bytes", **pairs}
 
 
 def _slots(model: Model) -> Iterator[tuple[str, int, int]]:
@@ -160,13 +169,31 @@ def _slots(model: Model) -> Iterator[tuple[str, int, int]]:
         yield slot.name, column[slot.lanes[0]], len(slot.lanes)
 
 
-def _rules(reasons: Sequence[Reason]) -> dict[str, list[str]]:
+def _rules(reasons: Sequence[Reason]) -> dict[str, list[Any]]:
     """The rules by column, since what is alike packs well side by side."""
     return {
-        "path": [reason.rule for reason in reasons],
+        **_counted([reason.rule for reason in reasons]),
         "text": [reason.text for reason in reasons],
         "source": [reason.source for reason in reasons],
     }
+
+
+def _counted(paths: Sequence[str]) -> dict[str, list[Any]]:
+    """Paths with 0 for each number in them, and in `steps` how far each number is from that at its
+    place in the path before: neurons are counted up. Paths with a number that is not written as
+    Python writes it are left as they are, without `steps`.
+    """
+    steps: list[int] = []
+    before: list[int] = []
+    for path in paths:
+        found = _NUMBER.findall(path)
+        if any(len(n) > _DIGITS or n != str(int(n)) for n in found):
+            return {"path": [*paths]}
+        numbers = [int(n) for n in found]
+        known = [*before, *[0] * len(numbers)]
+        steps += [n - b for n, b in zip(numbers, known, strict=False)]
+        before = numbers
+    return {"path": [_NUMBER.sub("0", path) for path in paths], "steps": steps}
 
 
 def _ruled(
@@ -200,7 +227,7 @@ def _entries(
             deltas(run[0] for run in runs),
             deltas(run[1] for run in runs),
             varints(run[2] for run in runs),
-            deltas(entry.row for entry in entries),
+            varints(entry.row for entry in entries),
             deltas(entry.column for entry in entries),
             varints(number[entry.value] for entry in entries),
         ]

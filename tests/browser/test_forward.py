@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from asking import asked_contexts, prompts_of
 from cli_runner import handcraft
-from conftest import random_weights
+from drawn_weights import random_weights
 from node import Engine
 
 from handcraft import Model, verify

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from asking import asked_contexts
-from conftest import random_weights
+from drawn_weights import random_weights
 from node import Engine
 
 from handcraft import Model

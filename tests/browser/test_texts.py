@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from asking import asked_contexts, prompts_of
-from conftest import random_weights
+from drawn_weights import random_weights
 from node import Engine, node
 
 from handcraft import Model, Program, after, token
@@ -177,7 +177,8 @@ PAYLOADS = [
     "javascript:alert(1)", "{{", "}}", "{{PAYLOAD}}", "${x}", "`", "'", '"', "\\", "\\u003c",
     "\0", "\x1b[31m", "\u202e", "\u2066", "\u2028", "\u2029", "\ufeff", "\x85", "\r\n", "\n", "\t",
     "&lt;", "&", "]]>", "<![CDATA[", "<svg onload=alert(1)>", "<img src=x onerror=alert(1)>",
-    "//", "/*", "*/", "__proto__", "constructor", "toString", "𝒳", "👩\u200d👩\u200d👧", "é", " ", "%s",
+    "//", "/*", "*/", "__proto__", "constructor", "toString", "𝒳",
+    "👩\u200d👩\u200d👧", "é", " ", "%s",
 ]  # fmt: skip
 
 

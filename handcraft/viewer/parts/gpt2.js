@@ -356,13 +356,16 @@ function exactDot(a, b) {
  */
 export function contributions(model, found, position) {
   const written = /** @type {Map<number, Float64Array>} */ (new Map());
+  const sumsOf = (/** @type {number} */ rule) => {
+    const known = written.get(rule) ?? new Float64Array(model.nEmbd);
+    written.set(rule, known);
+    return known;
+  };
   const add = (/** @type {Matrix} */ matrix, /** @type {number} */ row, /** @type {number} */ factor) => {
     if (factor === 0) return;
-    for (const { column, value, rule } of model.pieces(matrix, row)) {
-      let sums = written.get(rule);
-      if (!sums) written.set(rule, (sums = new Float64Array(model.nEmbd)));
-      sums[column] += factor * value;
-    }
+    const sole = model.soleRule(matrix, row);
+    if (sole !== null) return addRow(sumsOf(sole), matrix.row(row), factor);
+    for (const { column, value, rule } of model.pieces(matrix, row)) sumsOf(rule)[column] += factor * value;
   };
   addedRows(model, found, position, add);
   const { ln_f, lm_head, wte } = model.weights;
@@ -371,6 +374,11 @@ export function contributions(model, found, position) {
   if (ln_f && scaled) for (const row of written.values()) normedPart(row, ln_f.g.values, scaled);
   if (ln_f) add(ln_f.b, 0, 1);
   return [...written].map(([rule, row]) => ({ rule, logits: unembedded(row, lm_head ?? wte) }));
+}
+
+/** @param {Float64Array} sums @param {Float32Array} row @param {number} factor */
+function addRow(sums, row, factor) {
+  for (let i = 0; i < sums.length; i++) sums[i] += factor * row[i];
 }
 
 /** A part of the stream behind a layer norm, but for its constants; in place. @param {Float64Array} row @param {Float32Array} g @param {number} deviation */

@@ -83,7 +83,7 @@ import { Prompts } from './prompt.js';
  * @property {boolean} causal
  * @property {number} epsilon
  * @property {[string, number, number][]} matrices
- * @property {{path: string[], text: string[], source: string[]}} rules
+ * @property {{path: string[], steps?: number[], text: string[], source: string[]}} rules
  * @property {number} entries
  * @property {boolean} dense
  */
@@ -189,7 +189,7 @@ export class Model {
     this.claim = header.claim;
     this.verdict = verdictOf(header.verdict);
     /** @type {Rule[]} each once; those at the end have no source: nobody wrote them */
-    this.rules = header.rules.path.map((path, i) => ({ path, text: header.rules.text[i], source: header.rules.source[i] }));
+    this.rules = pathsOf(header.rules).map((path, i) => ({ path, text: header.rules.text[i], source: header.rules.source[i] }));
     this.matrices = new Map(matrices.map((matrix) => [matrix.name, matrix]));
     this.weights = nested(this.matrices);
     this.nCtx = this.weights.wpe.nRows;
@@ -333,14 +333,14 @@ export class Model {
 
   /** What rules wrote into a row of a matrix, those that are on. @param {Matrix} matrix @param {number} row @returns {{column: number, value: number, rule: number}[]} */
   pieces(matrix, row) {
-    const { starts, columns, values } = matrix.sparse;
-    const [from, to] = [starts[row], starts[row + 1]];
-    const here = [...columns.subarray(from, to)];
-    if (this.hand.size === 0 && this.book.unwritten(matrix)) {
-      const rule = this.unruled(matrix, row, 0);
-      return here.map((column, i) => ({ column, value: values[from + i], rule }));
-    }
+    const { starts, columns } = matrix.sparse;
+    const here = [...columns.subarray(starts[row], starts[row + 1])];
     return here.flatMap((column) => this.piecesAt(matrix, row, column).map((piece) => ({ column, ...piece })));
+  }
+
+  /** The one rule of all cells of a row, where no rule of the program wrote into the matrix and no cell is set; else null. Of matrices that write to the stream. @param {Matrix} matrix @param {number} row */
+  soleRule(matrix, row) {
+    return this.hand.size === 0 && this.book.unwritten(matrix) ? this.unruled(matrix, row, 0) : null;
   }
 
   /** @param {Matrix} matrix @param {number} row @param {number} column @returns {{value: number, rule: number}[]} */
@@ -391,6 +391,7 @@ export class Model {
 
   /** Leave out what a rule wrote, or write it again. @param {number} rule @param {boolean} on */
   switchRule(rule, on) {
+    if (!this.rules[rule]) throw new RangeError(`${this.name} has no rule ${rule}`);
     this.edit({ rule, on });
   }
 
@@ -479,6 +480,23 @@ export class Model {
   room(ids) {
     return this.prompts.room(ids);
   }
+}
+
+/** The paths of rules, whose numbers are written as steps from those of the path before. @param {{path: string[], steps?: number[]}} rules */
+function pathsOf({ path, steps }) {
+  if (!steps) return path;
+  let at = 0;
+  let before = /** @type {number[]} */ ([]);
+  return path.map((counted) => {
+    const here = /** @type {number[]} */ ([]);
+    const whole = counted.replace(/0/gu, () => {
+      const number = (before[here.length] ?? 0) + steps[at++];
+      here.push(number);
+      return String(number);
+    });
+    before = here;
+    return whole;
+  });
 }
 
 const UNRULED = 'no rule wrote this';

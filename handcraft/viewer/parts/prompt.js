@@ -3,11 +3,13 @@
  * prompts, contexts and texts the claim speaks about, as handcraft/claims has it.
  */
 
+import { BytePairs } from './bytes.js';
+
 /**
  * How a text becomes tokens: 'longest' cuts it by the longest of the first `known` tokens that
- * matches; 'ids' reads numbers between white space; 'list' reads a JSON list of tokens, since the page
- * has no tokenizer.
- * @typedef {{cut: 'longest' | 'ids' | 'list', known?: number}} Texts
+ * matches; 'ids' reads numbers between white space; 'bytes' are the byte pairs of GPT-2; 'list' reads
+ * a JSON list of tokens, since the page has no tokenizer.
+ * @typedef {{cut: 'longest' | 'ids' | 'bytes' | 'list', known?: number} & Partial<import('./bytes.js').Pairs>} Texts
  */
 /** @typedef {import('./model.js').Claim} Claim */
 /** @typedef {{ids: number[]} | {problem: string}} Encoded */
@@ -57,6 +59,8 @@ export class Prompts {
     this.pattern = claim.prompts === undefined ? null : new RegExp(`^(?:${claim.prompts})$`, 'u');
     const known = tokens.slice(0, texts.known ?? tokens.length);
     this.inTexts = new Set(known);
+    const { merges, added } = texts;
+    this.pairs = merges && added ? new BytePairs(tokens, { merges, added }) : null;
     this.lengths = [...new Set(known.map((token) => token.length))].sort((a, b) => b - a);
   }
 
@@ -72,7 +76,7 @@ export class Prompts {
     if (text === '') return { problem: `the text is empty; it needs at least one of the tokens ${listed(this.tokens)}` };
     if (this.texts.cut === 'ids') return this.named(text.split(/\s+/u).filter(Boolean));
     if (this.texts.cut === 'list') return this.fromJson(text);
-    return this.cut(text);
+    return this.pairs ? this.fromBytes(text, this.pairs) : this.cut(text);
   }
 
   /** Cut by the longest token that matches. @param {string} text @returns {Encoded} */
@@ -96,6 +100,14 @@ export class Prompts {
       `no token matches '${printable(letter)}' at character ${place} of the text` +
       `${spaced(text, at, known)}; the vocabulary is ${listed(known)}`
     );
+  }
+
+  /** @param {string} text @param {BytePairs} pairs @returns {Encoded} */
+  fromBytes(text, pairs) {
+    const ids = pairs.encode(text);
+    const back = this.decode(ids);
+    if (back === text && ids.length) return { ids };
+    return { problem: `the tokenizer cannot spell '${clipped(text)}': it reads '${clipped(back)}'` };
   }
 
   /** The tokens of a JSON list. @param {string} text @returns {Encoded} */
@@ -124,6 +136,7 @@ export class Prompts {
   decode(ids) {
     const tokens = ids.map((id) => this.tokens[id]);
     if (this.texts.cut === 'list') return JSON.stringify(tokens);
+    if (this.pairs) return this.pairs.decode(tokens);
     return tokens.join(this.texts.cut === 'ids' ? ' ' : '');
   }
 

@@ -107,7 +107,7 @@ function entriesIn(header, reader) {
   const rules = reader.deltas(nRuns);
   const matrices = reader.deltas(nRuns);
   const counts = reader.varints(nRuns);
-  const rows = reader.deltas(header.entries);
+  const rows = reader.varints(header.entries);
   const columns = reader.deltas(header.entries);
   const numbers = reader.varints(header.entries);
   return {
