@@ -75,7 +75,11 @@ def test_a_changed_weight_changes_everything_and_comes_back(
         opened.text(".changes")
         == "1 so far; the last: 0.h0.v, token:b to v, is 1."
     )
-    assert opened.text(".cell li").startswith("set by hand")
+    assert opened.text(".cell .wrong") == "As written it is -1:"
+    assert opened.text(".cell li") == (
+        "value v = token:a - token:b ← layers[0] > value programs/aab.py:11"
+    )
+    assert opened.rows(".matrices")[0][2] == ["token:b", "1 (was -1)"]
     opened.type("ab")
     assert opened.text(".answer b") == "b" * 20
     assert opened.text(".written").startswith("As written: aabaab")
@@ -109,9 +113,9 @@ def test_a_cell_is_changed_without_a_mouse(opened: Opened) -> None:
     opened.press("ARROW_RIGHT")
     assert opened.text(".cell p").startswith("from v to token:b: ")
     opened.click("[data-key=flip]")
-    assert opened.rows(".matrices")[0][1] == ["v", "-1024", "-1024"]
+    assert opened.rows(".matrices")[0][1] == ["v", "-1024", "-1024 (was 1024)"]
     opened.click("[data-key=zero]")
-    assert opened.rows(".matrices")[0][1] == ["v", "-1024", "0"]
+    assert opened.rows(".matrices")[0][1] == ["v", "-1024", "0 (was 1024)"]
     assert opened.text(".changes").startswith("2 so far")
 
 

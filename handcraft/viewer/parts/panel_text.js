@@ -43,9 +43,11 @@ function examples({ model }) {
 function tokenButton(view, position) {
   const token = view.model.tokens[view.ids[position]];
   const logits = view.pass?.logits[position];
-  const next = logits ? view.model.tokens[argmax(logits)] : '';
+  const next = (/** @type {Float32Array | undefined} */ from) => (from ? view.model.tokens[argmax(from)] : '');
+  const was = next(view.before?.logits[position] ?? logits);
+  const isOther = was !== next(logits);
   return make('button', {
     type: 'button', 'aria-pressed': position === view.at, 'data-key': `token ${position}`,
     onclick: () => view.change({ at: position }),
-  }, make('small', {}, String(position)), name(token), make('small', {}, '→ ', name(next)));
+  }, make('small', {}, String(position)), name(token), make('small', {}, '→ ', name(next(logits))), isOther && make('small', { class: 'wrong' }, 'was ', name(was)));
 }
