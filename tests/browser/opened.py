@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from selenium.webdriver import ActionChains, Chrome
+from selenium.webdriver import (
+    ActionChains,
+    Chrome,
+    ChromeOptions,
+    ChromeService,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -201,6 +207,24 @@ def shown(text: str) -> str:
     right = len(bare.rstrip(" "))
     ends = len(bare) - right if right else 0
     return "␣" * left + bare.strip(" ") + "␣" * ends
+
+
+def start() -> Chrome:
+    """A headless Chromium that writes down what it asks for and complains about."""
+    options = ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for option in (
+        "--headless=new",
+        "--no-sandbox",  # in a container there is none
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--hide-scrollbars",
+    ):
+        options.add_argument(option)
+    options.set_capability(
+        "goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"}
+    )
+    return Chrome(options, ChromeService(shutil.which("chromedriver")))
 
 
 def numbers_in(cells: Iterable[str]) -> list[float]:

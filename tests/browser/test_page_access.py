@@ -7,10 +7,13 @@ from opened import Opened
 from pages import EVERY, SOME, text_for
 
 WIDER = """return [document.documentElement.scrollWidth,
-  ...[...document.body.querySelectorAll('*')].filter((one) => !one.parentElement.closest('.scroll, .tokens'))
+  ...[...document.body.querySelectorAll('*')]
+    .filter((one) => !one.parentElement.closest('.scroll, .tokens'))
     .map((one) => one.getBoundingClientRect().right)].reduce((a, b) => Math.max(a, b), 0)"""
-CONTROLS = """return [...document.querySelectorAll('button, input, select, textarea, summary, [tabindex="0"]')]
-  .filter((one) => !one.disabled && one.checkVisibility() && (one.type !== 'radio' || one.checked)).length"""
+CONTROLS = """return [...document.querySelectorAll(
+    'button, input, select, textarea, summary, [tabindex="0"]')]
+  .filter((one) => !one.disabled && one.checkVisibility())
+  .filter((one) => one.type !== 'radio' || one.checked).length"""
 REACHED = """const one = document.activeElement;
   if (one === document.body || window.reached?.has(one)) return false;
   (window.reached ??= new Set()).add(one);

@@ -42,7 +42,10 @@ function show(view, write) {
   view.listeners.push(() => {
     for (const draw of first) draw();
     cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => setTimeout(() => later.forEach((draw) => draw())));
+    waiting = requestAnimationFrame(() => setTimeout(() => {
+      later.forEach((draw) => draw());
+      performance.mark('drawn');
+    }));
   });
   document.getElementById('models')?.append(root);
 

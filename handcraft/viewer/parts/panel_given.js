@@ -60,7 +60,8 @@ function byPath(model, pass, at) {
     if (sum) logits.forEach((value, i) => (sum.logits[i] += value));
     else found.set(path, { path, logits });
   }
-  return [...found.values()];
+  const known = new Set(model.rules.filter(({ source }) => source).map(({ path }) => path));
+  return [...found.values()].filter(({ path, logits }) => known.has(path) || logits.some(Boolean));
 }
 
 /**
