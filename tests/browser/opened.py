@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -150,6 +151,11 @@ class Opened:
         for key in keys:
             self.driver.switch_to.active_element.send_keys(getattr(Keys, key))
         self.settle()
+
+    def address(self) -> str:
+        """What stands behind the # in the address, which is written a little later."""
+        time.sleep(0.3)
+        return str(self.driver.current_url).split("#")[1]
 
     def downloads(self, folder: Path) -> None:
         """Let the browser put files into a folder."""

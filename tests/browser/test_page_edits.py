@@ -164,7 +164,7 @@ def test_an_address_holds_text_position_and_edits(opened: Opened) -> None:
     opened.click("[data-key='zero']")
     panels = (".tokens", ".bars", ".answer", ".changes", ".badge")
     before = [opened.text(panel) for panel in panels]
-    address = opened.driver.current_url.split("#")[1]
+    address = opened.address()
     opened("aab", address=f"#{address}")
     assert [opened.text(panel) for panel in panels] == before
     opened.click(".undo")

@@ -24,7 +24,7 @@ def test_one_of_two_is_edited_and_the_other_stays(opened: Opened) -> None:
     after = opened.texts(".answer b")
     assert after[1] == before[1]
     assert after[0] != before[0]
-    address = opened.driver.current_url.split("#")[1]
+    address = opened.address()
     opened("aab", "aab", address=f"#{address}")
     assert opened.texts(".answer b") == after
 

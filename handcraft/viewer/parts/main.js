@@ -76,7 +76,13 @@ async function start() {
   const { text, at } = readHash(views);
   write(text ?? beginning(models[0]));
   for (const view of views) if (at >= 0 && at < view.ids.length) view.change({ at });
-  for (const view of views) view.listeners.push(() => writeHash(views));
+  let waiting = 0; // browsers allow no change of the address with every key
+  for (const view of views) {
+    view.listeners.push(() => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => writeHash(views), 150);
+    });
+  }
   main.removeAttribute('aria-busy');
 }
 
