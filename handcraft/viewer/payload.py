@@ -40,6 +40,9 @@ _NUMBER = re.compile("[0-9]+")
 _DIGITS = 9  # of a number in a path
 
 
+_ROUNDED = 2**53  # whole numbers from here on
+
+
 @dataclass(frozen=True)
 class Viewed:
     """A model as it is shown.
@@ -101,7 +104,7 @@ def _model(view: Viewed) -> tuple[dict[str, Any], bytes]:
 def _named(view: Viewed) -> dict[str, Any]:
     """What has a name: the model, its tokens, lanes, slots and heads, its claim and verdict."""
     model = view.model
-    verdict = None if view.verdict is None else dict(view.verdict)
+    verdict = None if view.verdict is None else _exact(view.verdict)
     return {
         "name": model.name,
         "about": model.about,
@@ -116,6 +119,16 @@ def _named(view: Viewed) -> dict[str, Any]:
         ],
         "claim": accepted(model),
         "verdict": verdict,
+    }
+
+
+def _exact(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict in which whole numbers that JavaScript would round are texts."""
+    return {
+        name: str(value)
+        if isinstance(value, int) and abs(value) >= _ROUNDED
+        else value
+        for name, value in verdict.items()
     }
 
 

@@ -36,6 +36,20 @@ export function find(root, selector) {
   return /** @type {E} */ (root.querySelector(selector));
 }
 
+/** @type {WeakMap<Element, [number, number]>} how far frames are scrolled; asking them would lay out the page */
+const scrolled = new WeakMap();
+
+/**
+ * A frame that scrolls, so that the page need not.
+ * @param {string} label
+ * @param {Node} content
+ */
+export function frameOf(label, content) {
+  /** @param {Event} event */
+  const onscroll = ({ target }) => target instanceof Element && scrolled.set(target, [target.scrollLeft, target.scrollTop]);
+  return make('div', { class: 'scroll', role: 'region', 'aria-label': label, tabindex: 0, onscroll }, content);
+}
+
 /**
  * Puts new content into an element; what had the focus inside it, and how far it was scrolled, stay.
  * @param {HTMLElement} root
@@ -44,13 +58,20 @@ export function find(root, selector) {
 export function fill(root, ...children) {
   const active = document.activeElement;
   const key = active instanceof HTMLElement && root.contains(active) ? active.dataset.key : undefined;
-  const scrolled = [...root.querySelectorAll('.scroll')].map((one) => [one.scrollLeft, one.scrollTop]);
+  const before = [...root.querySelectorAll('.scroll')].map((one) => scrolled.get(one));
+  const picked = pickedIn(root);
   root.replaceChildren(...children.filter((child) => child || child === '').map((child) => /** @type {Node} */ (child)));
   root.querySelectorAll('.scroll').forEach((one, i) => {
-    if (scrolled[i]) [one.scrollLeft, one.scrollTop] = scrolled[i];
+    if (before[i]) [one.scrollLeft, one.scrollTop] = before[i];
   });
-  root.querySelectorAll('[aria-selected=true]').forEach(reveal);
+  const now = pickedIn(root);
+  if (now && now.dataset.key !== picked?.dataset.key) reveal(now);
   if (key !== undefined) find(root, `[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+/** @param {HTMLElement} root @returns {HTMLElement | null} */
+function pickedIn(root) {
+  return root.querySelector('[aria-selected=true]');
 }
 
 /**
@@ -176,7 +197,7 @@ export function tableOf(table) {
   const made = make('table', pick ? { role: 'grid', 'aria-label': label } : {},
     make('caption', {}, label, left > 0 && ` (${left} more rows are not shown)`), make('thead', {}, head), body);
   if (pick) made.addEventListener('keydown', (event) => moveInGrid(event, body, pick));
-  return make('div', { class: 'scroll', role: 'region', 'aria-label': label, tabindex: 0 }, made);
+  return frameOf(label, made);
 }
 
 /**

@@ -1,6 +1,6 @@
 // The page: reads the models, gives each its panels, and draws them anew after every change, what is typed about first.
 
-import { find } from './dom.js';
+import { fill, find, name } from './dom.js';
 import { attentionPanel } from './panel_attention.js';
 import { editsPanel } from './panel_edits.js';
 import { givenPanel } from './panel_given.js';
@@ -26,8 +26,8 @@ import { loadModels } from './unpack.js';
 function show(view, write) {
   const template = /** @type {HTMLTemplateElement} */ (document.getElementById('view'));
   const root = find(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), '.view');
-  find(root, '.name').textContent = view.model.name;
-  find(root, '.about').textContent = view.model.about;
+  fill(find(root, '.name'), name(view.model.name));
+  fill(find(root, '.about'), name(view.model.about));
   const part = (/** @type {string} */ selector) => find(root, selector);
   const first = [
     textPanel(view, part('.prompt'), write), nextPanel(view, part('.next')), runPanel(view, part('.run')),
@@ -42,7 +42,10 @@ function show(view, write) {
   view.listeners.push(() => {
     for (const draw of first) draw();
     cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => setTimeout(() => later.forEach((draw) => draw())));
+    waiting = requestAnimationFrame(() => setTimeout(() => {
+      later.forEach((draw) => draw());
+      performance.mark('drawn');
+    }));
   });
   document.getElementById('models')?.append(root);
 
@@ -73,7 +76,13 @@ async function start() {
   const { text, at } = readHash(views);
   write(text ?? beginning(models[0]));
   for (const view of views) if (at >= 0 && at < view.ids.length) view.change({ at });
-  for (const view of views) view.listeners.push(() => writeHash(views));
+  let waiting = 0; // browsers allow no change of the address with every key
+  for (const view of views) {
+    view.listeners.push(() => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => writeHash(views), 150);
+    });
+  }
   main.removeAttribute('aria-busy');
 }
 

@@ -56,8 +56,8 @@ import { Prompts } from './prompt.js';
  * @property {number | null} margin the least
  * @property {string[] | null} leastMarginAt the tokens of the context where it occurs
  * @property {number | null} leastMarginPosition the position in it, of claims on whole texts
- * @property {number} contexts how many are covered
- * @property {number} checked how many of them the claim speaks of
+ * @property {number | string} contexts how many are covered; a text where JavaScript has no such number
+ * @property {number | string} checked how many of them the claim speaks of
  * @property {number | null} accuracy
  * @property {string} dtype
  * @property {number | null} errorBound of a proof: how far float arithmetic can be off

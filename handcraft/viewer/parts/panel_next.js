@@ -1,7 +1,7 @@
 // The next token after the chosen position: logits, probabilities as bars, and what it was before anything was edited.
 
 import { fill, find, make, name, number, tableOf } from './dom.js';
-import { argmax, forward, softmax } from './gpt2.js';
+import { argmax, softmax } from './gpt2.js';
 
 const FEW_TOKENS = 12; // more tokens than these are shown only when asked for
 
@@ -30,7 +30,7 @@ export function nextPanel(view, root) {
 function bars(view, logits, all) {
   const { tokens } = view.model;
   const p = softmax(logits);
-  const before = view.original && view.done ? softmax(forward(view.original, view.ids).logits[view.at]) : null;
+  const before = view.before && softmax(view.before.logits[view.at]);
   const best = argmax(logits);
   const ids = shown(logits, all);
   return tableOf({

@@ -1,6 +1,6 @@
 // The rules of the program: each can be switched off, and leads to the cells that it wrote.
 
-import { button, fill, find, make, name } from './dom.js';
+import { button, fill, find, frameOf, make, name } from './dom.js';
 
 const FEW_LINES = 4; // of the lines of one rule
 
@@ -9,12 +9,17 @@ const FEW_LINES = 4; // of the lines of one rule
  * @param {HTMLElement} root
  */
 export function rulesPanel(view, root) {
+  let drawn = '';
   return () => {
-    fill(find(root, '.drawn'), view.groups.length
-      ? make('div', { class: 'scroll', role: 'region', 'aria-label': 'rules', tabindex: 0 },
-        make('ul', { class: 'list' }, ...view.groups.map((group) => item(view, group))))
-      : 'No rule wrote these weights.');
+    const now = JSON.stringify([view.rules, view.log, view.done]);
+    if (now !== drawn) fill(find(root, '.drawn'), view.groups.length > 0 && rulesList(view), !view.groups.length && 'No rule wrote these weights.');
+    drawn = now;
   };
+}
+
+/** @param {import('./state.js').View} view */
+function rulesList(view) {
+  return frameOf('rules', make('ul', { class: 'list' }, ...view.groups.map((group) => item(view, group))));
 }
 
 /**

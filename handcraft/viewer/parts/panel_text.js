@@ -1,6 +1,6 @@
 // The text: typed, cut into tokens, and a position of it chosen. Below each token stands what the model expects after it.
 
-import { button, fill, find, make, name, visible } from './dom.js';
+import { button, fill, find, make, name } from './dom.js';
 import { argmax } from './gpt2.js';
 
 /**
@@ -43,10 +43,11 @@ function examples({ model }) {
 function tokenButton(view, position) {
   const token = view.model.tokens[view.ids[position]];
   const logits = view.pass?.logits[position];
-  const next = logits ? view.model.tokens[argmax(logits)] : '';
+  const next = (/** @type {Float32Array | undefined} */ from) => (from ? view.model.tokens[argmax(from)] : '');
+  const was = next(view.before?.logits[position] ?? logits);
+  const isOther = was !== next(logits);
   return make('button', {
     type: 'button', 'aria-pressed': position === view.at, 'data-key': `token ${position}`,
-    'aria-label': `position ${position}: ${visible(token)}, then ${visible(next)}`,
     onclick: () => view.change({ at: position }),
-  }, make('small', {}, String(position)), name(token), make('small', {}, '→ ', name(next)));
+  }, make('small', {}, String(position)), name(token), make('small', {}, '→ ', name(next(logits))), isOther && make('small', { class: 'wrong' }, 'was ', name(was)));
 }

@@ -25,7 +25,7 @@ export function verdictPanel(view, badge, root) {
 function inBrief(model, { verdict, margin, contexts, checked, counterexample }) {
   const sign = counterexample ? '✗ ' : verdict === 'proved' ? '✓ ' : '';
   const least = margin === null ? '' : `, least margin ${number(margin)}`;
-  const asked = checked === contexts ? `all ${number(contexts)}` : `${number(checked)} of ${number(contexts)}`;
+  const asked = checked === contexts ? `all ${number(Number(contexts))}` : `${number(Number(checked))} of ${number(Number(contexts))}`;
   return `${sign}${verdict} on ${asked} ${model.claim.speaks === 'nothing' ? 'contexts' : model.claim.speaks}${least}`;
 }
 

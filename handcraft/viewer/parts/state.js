@@ -33,6 +33,8 @@ export class View {
     this.unasked = ''; // why the claim does not speak about the text
     /** @type {Pass | null} */
     this.pass = null;
+    /** @type {Pass | null} of the model as written, where it was edited */
+    this.before = null;
     this.at = 0; // the chosen position: the query of every head
     this.key = 0; // the position it is seen looking at
     const first = headsOf(model)[0];
@@ -81,6 +83,7 @@ export class View {
     this.unasked = asked && !asked.asked ? asked.why : '';
     const refused = !asked || (!asked.asked && asked.refused);
     this.pass = refused ? null : forward(this.model, this.ids);
+    this.before = this.original && this.done && this.pass ? forward(this.original, this.ids) : null;
   }
 
   /** Points at the key that the chosen head looks at most. */
@@ -124,7 +127,11 @@ export class View {
     this.run();
     this.change({});
     if (this.done && !this.original) {
-      this.asWritten().then((original) => this.change({ original }));
+      this.asWritten().then((original) => {
+        this.original = original;
+        this.run();
+        this.change({});
+      });
     }
   }
 
