@@ -152,7 +152,7 @@ export function button(text, press, attributes = {}) {
  */
 export function choices(fieldset, group, options, chosen, choose) {
   const inputs = fieldset.querySelectorAll('input');
-  if (inputs.length === options.length) {
+  if (inputs[chosen]) {
     inputs[chosen].checked = true;
     return;
   }
