@@ -40,6 +40,7 @@ _TOKEN = re.compile(  # of JavaScript, as far as comments are told from the rest
     re.DOTALL | re.VERBOSE,
 )
 _OF_STYLE = re.compile(r"/\*.*?\*/", re.DOTALL)
+_AROUND = re.compile(r"\s*(?P<mark>[{};,>])\s*|(?<=:)\s+")  # of a style sheet
 _OF_MARKUP = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -81,8 +82,9 @@ def _hash(text: str) -> str:
 
 @cache
 def style() -> str:
-    """The style sheet without comments."""
-    return _dense(_OF_STYLE.sub("", _part("style.css")))
+    """The style sheet without comments, and without spaces that say nothing."""
+    rules = _OF_STYLE.sub("", _part("style.css"))
+    return _AROUND.sub(lambda found: found["mark"] or "", rules).strip()
 
 
 @cache
