@@ -66,7 +66,9 @@ def test_a_changed_weight_changes_everything_and_comes_back(
     panels = (".tokens", ".bars", ".answer", ".steps", ".attention", ".given")
     before = [opened.text(panel) for panel in panels]
     badge = opened.text(".badge")
-    assert badge == "✓ proved on 45 of 62 contexts, least margin 1023"
+    assert (
+        badge == "✓ proved on all 45 contexts of the claim, least margin 1023"
+    )
     opened.enter(".part", "0.h0.v")
     opened.click(opened.all(".matrices td")[2])  # token:b to v, which is -1
     opened.enter("[data-key=value]", "1")

@@ -1,6 +1,6 @@
 // The page: reads the models, gives each its panels, and draws them anew after every change, what is typed about first.
 
-import { fill, find, name } from './dom.js';
+import { button, fill, find, name } from './dom.js';
 import { attentionPanel } from './panel_attention.js';
 import { editsPanel } from './panel_edits.js';
 import { givenPanel } from './panel_given.js';
@@ -39,6 +39,8 @@ function show(view, write) {
     panel(part('.given'), givenPanel), panel(part('.stream'), streamPanel), panel(part('.matrices'), matricesPanel),
     panel(part('.rules'), rulesPanel),
   ];
+  const panels = /** @type {NodeListOf<HTMLDetailsElement>} */ (root.querySelectorAll('.panel:not([hidden])'));
+  part('.jumps').append(...[...panels].flatMap((one) => [jump(one), ' \u00a0 ']));
   let waiting = 0;
   view.listeners.push(() => {
     for (const draw of first) draw();
@@ -62,6 +64,19 @@ function show(view, write) {
     details.addEventListener('toggle', drawOpen);
     return drawOpen;
   }
+}
+
+/**
+ * A button that opens a panel and goes there.
+ * @param {HTMLDetailsElement} details
+ */
+function jump(details) {
+  const summary = find(details, 'summary');
+  return button(summary.textContent, () => {
+    details.open = true;
+    summary.focus();
+    details.scrollIntoView();
+  }, { class: 'link' });
 }
 
 /** Reads the models and shows them, with the text and the edits of the address, or a text to begin with. */

@@ -1,7 +1,8 @@
 // The attention of one head as a heat map, and why a query looks at a key: its score, split by pairs of lanes.
 
-import { choices, fill, find, largest, make, name, number, tableOf } from './dom.js';
+import { button, choices, fill, find, largest, make, name, number, tableOf } from './dom.js';
 import { explainScore } from './gpt2.js';
+import { stepOf } from './panel_steps.js';
 import { shaded } from './panel_stream.js';
 import { headsOf } from './state.js';
 
@@ -22,7 +23,7 @@ export function attentionPanel(view, root) {
   function draw() {
     const head = heads.findIndex((one) => one.layer === view.layer && one.head === view.head);
     choices(find(root, '.heads'), `head-${view.id}`, heads.map((one) => one.name), head,
-      (i) => view.change({ layer: heads[i].layer, head: heads[i].head }));
+      (i) => view.change(stepOf(view.model, `${heads[i].name}.`)));
     const computed = view.pass?.blocks[view.layer]?.attn?.heads[view.head];
     fill(find(root, '.drawn'), computed ? heatMap(view, heads[head].name, computed, kind.value) : null);
     fill(find(root, '.why'), ...(computed ? why(view, computed) : []));
@@ -88,7 +89,8 @@ function why(view, { scores, pattern, v }) {
   return [
     make('p', { class: 'looks' }, ...pair, `: score ${number(scores[at][key])}, weight ${number(pattern[at][key])}, value `,
       ...(few.length ? few.flatMap((i) => [' ', name(names[i]), ` ${number(v[key][i])}`]) : ['0']),
-      value.length > few.length && ` and ${value.length - few.length} smaller ones`, '.'),
+      value.length > few.length && ` and ${value.length - few.length} smaller ones`, '. ',
+      button('what the head adds', () => view.change(stepOf(model, `${model.blocks[layer].heads[head].name}.`)), { class: 'link', 'data-key': 'adds' })),
     split(model, parts, scores[at][key]),
   ];
 }
@@ -101,7 +103,7 @@ function why(view, { scores, pattern, v }) {
 function split(model, parts, score) {
   const size = largest(parts.map(({ part }) => part));
   return tableOf({
-    label: 'the score, by pairs of lanes',
+    label: `the score, query · key / √${model.dHead}, by pairs of lanes; 1 is the bias`,
     corner: 'query lane',
     columns: ['key lane', 'part of the score'],
     rows: [...parts.map(({ queryLane }) => name(model.laneName(queryLane))), 'together'],

@@ -25,8 +25,18 @@ export function verdictPanel(view, badge, root) {
 function inBrief(model, { verdict, margin, contexts, checked, counterexample }) {
   const sign = counterexample ? '✗ ' : verdict === 'proved' ? '✓ ' : '';
   const least = margin === null ? '' : `, least margin ${number(margin)}`;
-  const asked = checked === contexts ? `all ${number(Number(contexts))}` : `${number(Number(checked))} of ${number(Number(contexts))}`;
-  return `${sign}${verdict} on ${asked} ${model.claim.speaks === 'nothing' ? 'contexts' : model.claim.speaks}${least}`;
+  const spoken = model.claim.speaks === 'nothing' ? 'contexts' : model.claim.speaks;
+  const [some, all] = [checked, contexts].map((many) => rounded(Number(many)));
+  const many = checked === contexts ? `all ${all} ${spoken}` : verdict === 'proved' ? `all ${some} ${spoken} of the claim` : `${some} of ${all} ${spoken}`;
+  return `${sign}${verdict} on ${many}${least}`;
+}
+
+/**
+ * A number of contexts, in few digits; the verdict below has them all.
+ * @param {number} many
+ */
+function rounded(many) {
+  return many < 1e9 ? String(many) : many.toExponential(2).replace(/\.?0*e\+/, 'e');
 }
 
 /** @param {import('./state.js').View} view */
@@ -40,7 +50,7 @@ function details({ model }) {
     ['claim', model.claim.text],
     ['contexts', `${contexts} covered, ${checked} where the claim speaks`],
     ['accuracy', accuracy !== null && number(accuracy)],
-    ['least margin', margin !== null && number(margin)],
+    ['least margin', margin !== null && `${number(margin)}, the least lead of a right token`],
     ['least margin after', leastMarginAt && leastMarginAt.join('') + place(report.min_margin_position)],
     ['rounding', errorBound !== null && `at most ${number(errorBound)}, in any order of summation`],
     ['certificate', hash],
