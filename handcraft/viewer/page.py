@@ -39,6 +39,7 @@ _TOKEN = re.compile(  # of JavaScript, as far as comments are told from the rest
         |(?<=[(,=:\[!&|?{;])\ ?/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/)""",
     re.DOTALL | re.VERBOSE,
 )
+_GOES_ON = re.compile(r"(?<=[;,{(\[])\n")  # no text holds a line break
 _NONE = "'none'"
 _OF_STYLE = re.compile(r"/\*.*?\*/", re.DOTALL)
 _AROUND = re.compile(r"\s*(?P<mark>[{};,>])\s*|(?<=:)\s+")  # of a style sheet
@@ -96,8 +97,9 @@ def style(name: str = "style.css") -> str:
 
 @cache
 def script() -> str:
-    """The modules as one script, without comments."""
-    return "".join(_bare(_part(name)) for name in modules("main.js"))
+    """The modules as one script, without comments, and without line breaks that say nothing."""
+    lines = "".join(_bare(_part(name)) for name in modules("main.js"))
+    return _GOES_ON.sub("", lines)
 
 
 @cache

@@ -93,7 +93,7 @@ function cellWords(view, part, cells, written) {
     make('p', {}, 'from ', name(part.rows[row]), ' to ', name(part.columns[column]), ': ',
       make('label', {}, 'value ', input), button('set to 0', () => set(0), { 'data-key': 'zero' }), ' ',
       button('turn the sign', () => set(-value), { 'data-key': 'flip' }), ' ',
-      view.done > 0 && button('undo', () => view.undo(), { 'data-key': 'undo' })),
+      view.log.length > 0 && button('undo', () => view.undo(), { 'data-key': 'undo' })),
     (before?.value ?? 0) !== value && make('p', { class: 'wrong' }, `As written it is ${number(before?.value ?? 0)}:`),
     make('ul', {}, ...(before?.rules ?? []).map((rule) => make('li', {}, ruleWords(view, rule)))),
     before?.rules.length ? null : make('p', {}, 'No rule writes here.'),

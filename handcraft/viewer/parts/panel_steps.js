@@ -71,7 +71,7 @@ function drawn(view, pass, { kind, layer, head, name: title }) {
     heads.forEach((other, h) => h !== head && other.written[at].forEach((value, lane) => { rest[lane] += value; }));
     return [headWords(view, heads[head], layer, head), laneTable(`what ${title} adds`, model, [
       { head: 'before the layer', values: block.residPre[at] }, { head: 'added', values: heads[head].written[at] },
-      { head: heads.length > 1 ? 'by the others and the bias' : 'by the bias', values: rest },
+      ...(rest.some(Boolean) ? [{ head: heads.length > 1 ? 'by the others and the bias' : 'by the bias', values: rest }] : []),
       { head: 'after the layer', values: block.residMid[at] }])];
   }
   if (!block.mlp) return [];

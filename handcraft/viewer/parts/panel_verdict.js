@@ -50,7 +50,7 @@ function details({ model }) {
     ['claim', model.claim.text],
     ['contexts', `${contexts} covered, ${checked} where the claim speaks`],
     ['accuracy', accuracy !== null && number(accuracy)],
-    ['least margin', margin !== null && `${number(margin)}, the least lead of a right token`],
+    ['least margin', margin !== null && number(margin)],
     ['least margin after', leastMarginAt && leastMarginAt.join('') + place(report.min_margin_position)],
     ['rounding', errorBound !== null && `at most ${number(errorBound)}, in any order of summation`],
     ['certificate', hash],
