@@ -150,7 +150,7 @@ class Opened:
         """Press keys where the focus is."""
         for key in keys:
             self.driver.switch_to.active_element.send_keys(getattr(Keys, key))
-        self.settle()
+            self.settle()
 
     def address(self) -> str:
         """What stands behind the # in the address, which is written a little later."""

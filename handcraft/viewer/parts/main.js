@@ -30,10 +30,11 @@ function show(view, write) {
   fill(find(root, '.about'), name(view.model.about));
   const part = (/** @type {string} */ selector) => find(root, selector);
   const first = [
-    textPanel(view, part('.prompt'), write), nextPanel(view, part('.next')), runPanel(view, part('.run')),
+    textPanel(view, part('.prompt'), write), nextPanel(view, part('.next')),
     editsPanel(view, part('.edits')), verdictPanel(view, part('.badge'), part('.verdict')),
   ];
   const later = [
+    runPanel(view, part('.run')),
     panel(part('.tour'), tourPanel), panel(part('.steps'), stepsPanel), panel(part('.attention'), attentionPanel),
     panel(part('.given'), givenPanel), panel(part('.stream'), streamPanel), panel(part('.matrices'), matricesPanel),
     panel(part('.rules'), rulesPanel),

@@ -5,7 +5,8 @@ import { explainScore } from './gpt2.js';
 import { shaded } from './panel_stream.js';
 import { headsOf } from './state.js';
 
-const MOST_POSITIONS = 64; // positions in a heat map
+const MOST_POSITIONS = 64; // in a heat map
+const MOST_VALUES = 12; // in a sentence
 
 /**
  * @param {import('./state.js').View} view
@@ -81,11 +82,13 @@ function why(view, { scores, pattern, v }) {
   const pair = [name(view.position(at)), ' looks at ', name(view.position(key))];
   if (!pass || unseen(view, at, key)) return [make('p', {}, ...pair, '? It lies in the future, and is not seen.')];
   const names = model.blocks[layer].heads[head].value;
-  const value = [...names.keys()].filter((i) => names[i] && v[key][i]);
+  const value = [...names.keys()].filter((i) => names[i] && v[key][i]).sort((a, b) => Math.abs(v[key][b]) - Math.abs(v[key][a]));
+  const few = value.slice(0, MOST_VALUES).sort((a, b) => a - b);
   const parts = explainScore(model, pass, layer, head, at, key);
   return [
     make('p', { class: 'looks' }, ...pair, `: score ${number(scores[at][key])}, weight ${number(pattern[at][key])}, value `,
-      ...(value.length ? value.flatMap((i) => [' ', name(names[i]), ` ${number(v[key][i])}`]) : ['0']), '.'),
+      ...(few.length ? few.flatMap((i) => [' ', name(names[i]), ` ${number(v[key][i])}`]) : ['0']),
+      value.length > few.length && ` and ${value.length - few.length} smaller ones`, '.'),
     split(model, parts, scores[at][key]),
   ];
 }

@@ -29,7 +29,7 @@ function given(view, pass) {
   const logits = pass.logits[at];
   const ids = [...logits.keys()].sort((a, b) => logits[b] - logits[a]).slice(0, MOST_TOKENS).sort((a, b) => a - b);
   const best = argmax(logits);
-  const size = largest(parts.flatMap((part) => ids.map((id) => part.logits[id])));
+  const sizes = ids.map((id) => largest(parts.map((part) => part.logits[id])));
   return tableOf({
     label: `parts of the logits after ${view.position(at)}`,
     corner: 'rule',
@@ -40,7 +40,7 @@ function given(view, pass) {
       const id = ids[column];
       if (row === parts.length) return shaded(logits[id], 0, view.before?.logits[at][id]);
       const written = before && (before.find(({ path }) => path === parts[row].path)?.logits[id] ?? 0);
-      return shaded(parts[row].logits[id], size, written ?? undefined);
+      return shaded(parts[row].logits[id], sizes[column], written ?? undefined);
     },
   });
 }

@@ -15,7 +15,12 @@ export function matricesPanel(view, root) {
     view.change({ part: select.value, row: first?.row ?? 0, column: first?.column ?? 0 });
   });
   zeros.addEventListener('change', draw);
-  return draw;
+  let drawn = '';
+  return () => {
+    const now = JSON.stringify([view.part, view.row, view.column, view.rules, view.log, view.done, view.original !== null]);
+    if (now !== drawn) draw();
+    drawn = now;
+  };
 
   function draw() {
     const parts = view.model.parts();

@@ -11,7 +11,7 @@ const FEW_LINES = 4; // of the lines of one rule
 export function rulesPanel(view, root) {
   let drawn = '';
   return () => {
-    const now = JSON.stringify([view.rules, view.log, view.done]);
+    const now = JSON.stringify([view.rules, view.log, view.done, view.groups.length]);
     if (now !== drawn) fill(find(root, '.drawn'), view.groups.length > 0 && rulesList(view), !view.groups.length && 'No rule wrote these weights.');
     drawn = now;
   };

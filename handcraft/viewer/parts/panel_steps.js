@@ -89,12 +89,13 @@ function headWords(view, { pattern, z }, layer, head) {
   const weights = pattern[at];
   const keys = [...weights.keys()].filter((k) => weights[k] >= 0.0005).sort((a, b) => weights[b] - weights[a]);
   const names = model.blocks[layer].heads[head].value;
-  const read = [...names.keys()].filter((i) => names[i]);
+  const value = z[at];
+  const read = [...names.keys()].filter((i) => names[i] && value[i]).sort((a, b) => Math.abs(value[b]) - Math.abs(value[a]));
   return make('p', { class: 'looks' }, name(view.position(at)), ' looks at ',
     ...keys.slice(0, 6).flatMap((k, i) => [i > 0 && ', ', name(view.position(k)), ` (${number(weights[k], 3)})`]),
     keys.length > 6 && `, and ${keys.length - 6} more`, '; of their values it reads ',
-    ...read.slice(0, 12).filter((i) => z[at][i]).flatMap((i, n) => [n > 0 && ', ', name(names[i]), ` = ${number(z[at][i])}`]),
-    read.every((i) => !z[at][i]) && '0', '.');
+    ...read.slice(0, 6).flatMap((i, n) => [n > 0 && ', ', name(names[i]), ` = ${number(value[i])}`]),
+    read.length > 6 && `, and ${read.length - 6} smaller ones`, !read.length && '0', '.');
 }
 
 /**

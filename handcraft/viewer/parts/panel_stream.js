@@ -62,13 +62,18 @@ export function laneTable(label, model, columns, zeros = false) {
   const rows = [...model.lanes.keys()].filter((lane) => model.lanes[lane]
     && (zeros || columns.some(({ values, written }) => values[lane] || written?.[lane])));
   const sizes = rows.map((lane) => largest(columns.map(({ values }) => values[lane])));
+  const least = 1e-6 * largest(sizes); // a lane that is next to nothing stays pale
   return tableOf({
     label,
     corner: 'lane',
     columns: columns.map(({ head }) => name(head)),
     rows: rows.map((lane) => name(model.lanes[lane])),
     kind: (row) => (model.slots.some(({ start }) => start === rows[row]) ? 'slot' : ''),
-    cell: (row, column) => shaded(columns[column].values[rows[row]], sizes[row], columns[column].written?.[rows[row]]),
+    cell(row, column) {
+      const { values, written } = columns[column];
+      const cell = shaded(values[rows[row]], sizes[row], written?.[rows[row]]);
+      return sizes[row] < least ? { ...cell, share: 0 } : cell;
+    },
   });
 }
 

@@ -1,6 +1,7 @@
 // What a person has chosen and changed on the page, and what the model makes of it. Panels read it and are drawn anew after
 // every change; only `change`, `write` and `edit` change it.
 
+import { visible } from './dom.js';
 import { argmax, forward, isFinitePass, NOT_FINITE } from './gpt2.js';
 
 /**
@@ -52,7 +53,6 @@ export class View {
     /** @type {Edit[]} */
     this.log = [];
     this.done = 0; // how many of the log stand; the rest was undone
-    this.groups = grouped(model);
     /** @type {(() => void)[]} */
     this.listeners = [];
   }
@@ -139,12 +139,17 @@ export class View {
     }
   }
 
+  /** The rules of the program by their paths; of weights without a program, its parts. */
+  get groups() {
+    return grouped(this.model);
+  }
+
   /**
    * A position with its token, as in every table.
    * @param {number} position
    */
   position(position) {
-    return `${position} ${this.model.tokens[this.ids[position]]}`;
+    return `${position} ${visible(this.model.tokens[this.ids[position]])}`;
   }
 }
 
@@ -164,7 +169,9 @@ export function headsOf(model) {
 function grouped(model) {
   /** @type {Map<string, RuleGroup>} */
   const groups = new Map();
+  const isProgram = model.rules.some(({ source }) => source);
   model.rules.forEach(({ path, source }, i) => {
+    if (isProgram ? !source : path === 'edits') return;
     const group = groups.get(path) ?? { path, source, rules: [] };
     group.rules.push(i);
     groups.set(path, group);
