@@ -198,8 +198,8 @@ def test_comments_are_left_out_and_texts_are_kept() -> None:
         "  return x.replace(/\\/\\*/g, `/* ${t}`) /* two */;\n}\n"
     )
     assert pages._bare(module) == (
-        "function f(x) {\nconst t = 'no // comment';\n"
-        "return x.replace(/\\/\\*/g, `/* ${t}`) ;\n}\n"
+        "function f(x){\nconst t='no // comment';\n"
+        "return x.replace(/\\/\\*/g,`/* ${t}`) ;\n}\n"
     )
 
 
@@ -317,7 +317,7 @@ def test_a_model_that_no_browser_opens_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Before its weights are packed, which takes minutes."""
-    monkeypatch.setattr("handcraft.viewer.payload.MOST_WEIGHTS", 95)
+    monkeypatch.setattr("handcraft.viewer.payload.MOST_IN_PAGE", 95)
     with pytest.raises(WeightsError) as error:
         payload([Viewed(Model.open("aab"))])
     size = Model.open("aab").parameters["dense"]

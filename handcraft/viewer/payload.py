@@ -38,7 +38,7 @@ from handcraft.viewer.packing import deltas, packed, planes, varints
 
 _NUMBER = re.compile("[0-9]+")
 _DIGITS = 9  # of a number in a path
-MOST_WEIGHTS = 2**24  # of a model: a browser takes long to open more
+MOST_IN_PAGE = 2**24  # of a model: a browser takes long to open more
 
 _ROUNDED = 2**53  # whole numbers from here on
 
@@ -103,10 +103,10 @@ def _model(view: Viewed) -> tuple[dict[str, Any], bytes]:
 
 
 def _check_size(model: Model, size: int) -> None:
-    if size > MOST_WEIGHTS:
+    if size > MOST_IN_PAGE:
         raise WeightsError(
             f"{model.name} has {size:,} weights, and a page holds at most"
-            f" {MOST_WEIGHTS:,}; `handcraft trace` and `handcraft explain` show parts of it"
+            f" {MOST_IN_PAGE:,}; `handcraft trace` and `handcraft explain` show parts of it"
         )
 
 
