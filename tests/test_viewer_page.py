@@ -198,8 +198,8 @@ def test_comments_are_left_out_and_texts_are_kept() -> None:
         "  return x.replace(/\\/\\*/g, `/* ${t}`) /* two */;\n}\n"
     )
     assert pages._bare(module) == (
-        "function f(x) {\nconst t = 'no // comment';\n"
-        "return x.replace(/\\/\\*/g, `/* ${t}`) ;\n}\n"
+        "function f(x){\nconst t='no // comment';\n"
+        "return x.replace(/\\/\\*/g,`/* ${t}`) ;\n}\n"
     )
 
 
@@ -311,3 +311,34 @@ def test_numbers_in_paths_are_counted_up(
 ) -> None:
     """Each as its distance from that in the path before, since rules are numbered."""
     assert _counted(paths) == stored
+
+
+def test_a_model_that_no_browser_opens_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before its weights are packed, which takes minutes."""
+    monkeypatch.setattr("handcraft.viewer.payload.MOST_IN_PAGE", 95)
+    with pytest.raises(WeightsError) as error:
+        payload([Viewed(Model.open("aab"))])
+    size = Model.open("aab").parameters["dense"]
+    assert str(error.value) == (
+        f"aab has {size} weights, and a page holds at most 95; `handcraft trace` and"
+        " `handcraft explain` show parts of it"
+    )
+
+
+@pytest.mark.parametrize("name", modules("main.js"))
+def test_no_template_stands_in_another(name: str) -> None:
+    """Else the end of the inner one would be taken for that of the outer, and code for text."""
+    for found in pages._TOKEN.finditer(pages._part(name)):
+        kept = found["kept"] or ""
+        if kept.startswith("`"):
+            assert kept.count("{") == kept.count("}"), kept
+
+
+def test_white_space_of_texts_is_kept() -> None:
+    """That of the code around them is not."""
+    code = "a = b ? ' = ' : ` ( ${c} ) `; // d\nx => / = /u.test (y) / 2\n"
+    assert pages._bare(code) == (
+        "a=b?' = ':` ( ${c} ) `;\nx=> / = /u.test(y) / 2\n"
+    )

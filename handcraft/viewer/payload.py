@@ -38,7 +38,7 @@ from handcraft.viewer.packing import deltas, packed, planes, varints
 
 _NUMBER = re.compile("[0-9]+")
 _DIGITS = 9  # of a number in a path
-
+MOST_IN_PAGE = 2**24  # of a model: a browser takes long to open more
 
 _ROUNDED = 2**53  # whole numbers from here on
 
@@ -60,7 +60,7 @@ class Viewed:
 def payload(views: Sequence[Viewed]) -> str:
     """The models as one text: base64 of what is deflated.
 
-    Raises WeightsError for a model that is not float32.
+    Raises WeightsError for a model that is not float32, or too large.
     """
     headers = []
     blob = b""
@@ -82,6 +82,7 @@ def _model(view: Viewed) -> tuple[dict[str, Any], bytes]:
         name: np.atleast_2d(array)
         for name, array in flatten(model.weights).items()
     }
+    _check_size(model, sum(array.size for array in arrays.values()))
     reasons = list(dict.fromkeys(entry.reason for entry in model.entries))
     ruled = _ruled(model.entries, arrays)
     dense = not all(
@@ -99,6 +100,14 @@ def _model(view: Viewed) -> tuple[dict[str, Any], bytes]:
         values = np.concatenate([array.ravel() for array in arrays.values()])
         blob += planes(values)
     return header, blob
+
+
+def _check_size(model: Model, size: int) -> None:
+    if size > MOST_IN_PAGE:
+        raise WeightsError(
+            f"{model.name} has {size:,} weights, and a page holds at most"
+            f" {MOST_IN_PAGE:,}; `handcraft trace` and `handcraft explain` show parts of it"
+        )
 
 
 def _named(view: Viewed) -> dict[str, Any]:

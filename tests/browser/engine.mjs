@@ -48,6 +48,7 @@ const does = {
   },
   run: (ids, n) => gpt2.greedyRun(model, ids, n ?? undefined),
   answer: (ids, n) => gpt2.answer(model, ids, n ?? undefined),
+  finite: (ids) => gpt2.isFinitePass(gpt2.forward(model, ids)),
   encode: (text) => model.encode(text),
   decode: (ids) => model.decode(ids),
   room: (ids) => model.room(ids),

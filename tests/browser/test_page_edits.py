@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from handcraft.core.gpt2 import gpt2
 from handcraft.core.weights import flatten, nest
 from handcraft.model import Model
 
+NOT_FINITE = "the numbers are not finite: the weights are too large for float32"
 EDITED = "edited: the verdict is about the program as written"
 
 
@@ -214,3 +216,36 @@ def test_what_is_drawn_can_be_taken_along(
     assert drawing.count("<text") == sum(
         len(row) for table in opened.rows(".attention") for row in table
     ) + len(opened.texts(".attention caption"))
+
+
+def test_weights_that_are_too_large_are_said_and_can_be_undone(
+    opened: Opened,
+) -> None:
+    """No number is shown, the badge is not that of the program, and all panels follow."""
+    edits = quote(json.dumps([["wte", 0, 5, 3e38], ["wte", 1, 5, 3e38]]))
+    opened("aab", address=f"#text=aab&edits0={edits}")
+    assert opened.text(".problem") == NOT_FINITE
+    assert opened.text(".badge") == EDITED
+    assert opened.text(".ending") == "Not answered."
+    assert opened.rows(".bars") == []
+    opened.click(".undo")
+    opened.click(".undo")
+    assert opened.text(".problem") == ""
+    assert opened.text(".answer").startswith("aabaab")
+    assert opened.complaints() == []
+
+
+@pytest.mark.parametrize("at", ["1.5", "NaN", "-1", "1e9", "[]"])
+def test_a_position_that_is_none_is_left_out(opened: Opened, at: str) -> None:
+    opened("aab", address=f"#text=aab&at={at}")
+    assert opened.text(".next .place") == "after 2 b"
+    assert opened.complaints() == []
+
+
+def test_a_value_that_is_no_float_is_not_taken(opened: Opened) -> None:
+    """Neither from the address nor from the field."""
+    edits = quote(json.dumps([["wte", 0, 5, 1e39], ["wte", 0, 5, "7"]]))
+    opened("aab", address=f"#edits0={edits}")
+    assert opened.text(".changes").startswith("None.")
+    opened.enter("[data-key='value']", "1e39")
+    assert opened.text(".changes").startswith("None.")

@@ -10,7 +10,8 @@ from cli_runner import handcraft
 from opened import Opened
 from pages import model_of
 
-from handcraft import Program, position, token
+from handcraft import Program, position, token, verify
+from handcraft.core.weights import flatten, nest
 from handcraft.proof.checker import certificate_hash
 from handcraft.proof.verify import verify_with_proof
 from handcraft.results.view import viewed
@@ -101,3 +102,46 @@ def test_without_a_verdict_the_page_says_so(opened: Opened) -> None:
     opened(Viewed(model_of("aab")))
     assert opened.text(".badge") == "not verified"
     assert not opened.one(".verdict").is_displayed()
+
+
+def test_other_weights_than_the_rules_are_called_wrong(opened: Opened) -> None:
+    """Also where the claim holds, so that there is no counterexample."""
+    model = model_of("aab")
+    arrays = {k: a.copy() for k, a in flatten(model.weights).items()}
+    arrays["wpe"][0, 7] += 0.5
+    changed = model.replace(weights=nest(arrays))
+    assert verify(changed).failed == ["weights"]
+    opened(viewed(changed))
+    said = "✗ refuted: the weights are not what the rules say"
+    assert opened.text(".badge") == said
+    assert "wrong" in str(opened.one(".badge").get_attribute("class"))
+    assert "the weights" in opened.texts(".verdict dd")
+
+
+def test_contexts_that_were_drawn_are_not_called_all(opened: Opened) -> None:
+    drawn = {
+        **dict(view_of("aab").verdict or {}),
+        "verdict": "checked",
+        "method": "sampled",
+        "contexts": 200,
+        "checked": 200,
+        "min_margin": None,
+    }
+    opened(Viewed(model_of("aab"), (), drawn))
+    assert opened.text(".badge") == "checked on 200 drawn contexts"
+
+
+def test_a_context_that_no_text_spells_has_no_button(opened: Opened) -> None:
+    """The tokens a and b side by side are read as the token ab: the list names each."""
+    program = Program(
+        name="joined",
+        embedding=(position(4), token(["a", "b", "ab"])),
+        claim={("a",): "a", ("b",): "b", ("ab",): "ab", ("a", "b"): "a"},
+    )
+    found = viewed(program.build())
+    assert found.verdict is not None
+    assert found.verdict["counterexample"]["tokens"] == ["a", "b"]
+    opened(found)
+    assert "Where it is wrong" not in opened.texts(".examples button")
+    assert "'a' 'b'" in opened.texts(".verdict dd")
+    assert opened.text(".badge") == "✗ refuted: wrong after 'a' 'b'"

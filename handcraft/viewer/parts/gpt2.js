@@ -41,6 +41,7 @@
  * @property {Rows} final
  * @property {Rows} logits
  */
+/** @typedef {{residMid: Rows, residPost: Rows, attn: {heads: {v: Rows, z: Rows}[]} | null, mlp: {post: Rows} | null}} Judged  of a block, what must be finite */
 /** @typedef {{seen: number, layers: {k: Rows, v: Rows}[][]}} Cache  keys and values of earlier positions by layer and head */
 
 const { fround: f32 } = Math;
@@ -262,12 +263,23 @@ export function next(model, cache, id) {
 
 /** @param {Model} model @param {number[]} ids @param {Cache} cache */
 function lastLogits(model, ids, cache) {
-  const { logits } = pass(model, ids, cache);
-  const last = logits[logits.length - 1];
-  if (!last.every(Number.isFinite)) {
-    throw new RangeError('the logits are not finite: the weights are too large for float32');
-  }
-  return last;
+  const found = pass(model, ids, cache);
+  if (!isFinitePass(found)) throw new RangeError(NOT_FINITE);
+  return found.logits[found.logits.length - 1];
+}
+
+export const NOT_FINITE = 'the numbers are not finite: the weights are too large for float32';
+
+/**
+ * False where a number of the pass is too large for float32: in NumPy all that is computed with it,
+ * also by weights that are 0, is then no number. Scores may be -Infinity.
+ * @param {{ids: number[], blocks: Judged[], final: Rows, logits: Rows}} found
+ */
+export function isFinitePass({ ids, blocks, final, logits }) {
+  const whole = (/** @type {Rows} */ rows) => rows.slice(-ids.length).every((row) => row.every(Number.isFinite));
+  const ofBlocks = blocks.flatMap(({ residMid, residPost, attn, mlp: feed }) =>
+    [residMid, residPost, ...(attn?.heads ?? []).flatMap(({ v, z }) => [v, z]), ...(feed ? [feed.post] : [])]);
+  return [...ofBlocks, final, logits].every(whole);
 }
 
 /** The place of the greatest number, the first of several. @param {Float32Array} logits */

@@ -82,7 +82,7 @@ function cellWords(view, part, cells, written) {
   const isHere = (/** @type {Cell} */ one) => one.row === row && one.column === column;
   const [cell, before] = [cells.find(isHere), written.find(isHere)];
   const set = (/** @type {number} */ value) => {
-    if (Number.isFinite(value)) view.edit({ part: part.part, row, column, value });
+    if (Number.isFinite(Math.fround(value))) view.edit({ part: part.part, row, column, value });
   };
   const value = cell?.value ?? 0;
   const input = make('input', {

@@ -17,7 +17,7 @@ export function textPanel(view, root, write) {
   fill(find(root, '.examples'), ...examples(view).flatMap(([words, text]) => [button(words, () => write(text)), ' ']));
   return () => {
     if (input.value !== view.text) input.value = view.text;
-    find(root, '.problem').textContent = view.problem || view.unasked;
+    find(root, '.problem').textContent = view.problem || view.overflow || view.unasked;
     fill(find(root, '.tokens'), ...view.ids.map((_, i) => tokenButton(view, i)));
   };
 }
@@ -33,7 +33,18 @@ function examples({ model }) {
   const found = [];
   if (counterexample) found.push(['Where it is wrong', counterexample.tokens.join('')]);
   if (leastMarginAt) found.push(['Where the margin is least', leastMarginAt.join('')]);
-  return found;
+  const meant = [counterexample?.tokens, leastMarginAt].filter((tokens) => tokens);
+  return found.filter((_, i) => isCutInto(model, meant[i] ?? []));
+}
+
+/**
+ * Is the text of these tokens cut into them again? Not where `a` and `b` stand side by side and `ab` is a token.
+ * @param {import('./model.js').Model} model
+ * @param {string[]} tokens
+ */
+export function isCutInto(model, tokens) {
+  const found = model.encode(tokens.join(''));
+  return 'ids' in found && found.ids.length === tokens.length && found.ids.every((id, i) => model.tokens[id] === tokens[i]);
 }
 
 /**

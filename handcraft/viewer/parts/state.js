@@ -2,7 +2,7 @@
 // every change; only `change`, `write` and `edit` change it.
 
 import { visible } from './dom.js';
-import { argmax, forward } from './gpt2.js';
+import { argmax, forward, isFinitePass, NOT_FINITE } from './gpt2.js';
 
 /**
  * @typedef {import('./model.js').Model} Model
@@ -32,6 +32,7 @@ export class View {
     this.ids = []; // those that fit into the window, the last ones: what the model reads
     this.problem = ''; // why the text cannot be run
     this.unasked = ''; // why the claim does not speak about the text
+    this.overflow = ''; // why there are no numbers of it
     /** @type {Pass | null} */
     this.pass = null;
     /** @type {Pass | null} of the model as written, where it was edited */
@@ -71,7 +72,7 @@ export class View {
     const found = this.model.encode(text);
     this.given = 'ids' in found ? found.ids : [];
     this.problem = 'problem' in found ? found.problem : '';
-    this.whole = this.model.prompts.begun(this.model.framed(this.given).ids);
+    this.whole = this.problem ? [] : this.model.prompts.begun(this.model.framed(this.given).ids);
     this.ids = this.whole.slice(-this.model.nCtx);
     this.run();
     this.change({ text, at: Math.max(0, this.ids.length - 1) });
@@ -82,8 +83,11 @@ export class View {
     const asked = this.whole.length ? this.model.asked(this.whole) : null;
     this.unasked = asked && !asked.asked ? asked.why : '';
     const refused = !asked || (!asked.asked && asked.refused);
-    this.pass = refused ? null : forward(this.model, this.ids);
-    this.before = this.original && this.done && this.pass ? forward(this.original, this.ids) : null;
+    const pass = refused ? null : forward(this.model, this.ids);
+    this.overflow = pass && !isFinitePass(pass) ? NOT_FINITE : '';
+    this.pass = this.overflow ? null : pass;
+    const before = this.original && this.done && this.pass ? forward(this.original, this.ids) : null;
+    this.before = before && isFinitePass(before) ? before : null;
   }
 
   /** Points at the key that the chosen head looks at most. */
