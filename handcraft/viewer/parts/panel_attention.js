@@ -1,7 +1,7 @@
 // The attention of one head as a heat map, and why a query looks at a key: its score, split by pairs of lanes.
 
 import { button, choices, fill, find, largest, make, name, number, tableOf } from './dom.js';
-import { explainScore } from './gpt2.js';
+import { explainScore } from './reasons.js';
 import { stepOf } from './panel_steps.js';
 import { shaded } from './panel_stream.js';
 import { headsOf } from './state.js';

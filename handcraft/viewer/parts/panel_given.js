@@ -1,7 +1,8 @@
 // What each rule gave to each logit at the chosen position; together they are the logits.
 
 import { button, fill, find, largest, make, name, tableOf } from './dom.js';
-import { argmax, contributions } from './gpt2.js';
+import { argmax } from './decoding.js';
+import { contributions } from './reasons.js';
 import { pointOut } from './panel_rules.js';
 import { shaded } from './panel_stream.js';
 

@@ -1,7 +1,8 @@
 // The next token after the chosen position: logits, probabilities as bars, and what it was before anything was edited.
 
 import { fill, find, make, name, number, tableOf } from './dom.js';
-import { argmax, softmax } from './gpt2.js';
+import { argmax } from './decoding.js';
+import { softmax } from './gpt2.js';
 
 const FEW_TOKENS = 12; // more tokens than these are shown only when asked for,
 const BEST_TOKENS = 6; // and else so many of them

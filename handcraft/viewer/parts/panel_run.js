@@ -1,7 +1,8 @@
 // How the text goes on: greedily, as `handcraft run` continues it, or drawn with a seed.
 
 import { fill, find, make, visible } from './dom.js';
-import { answer, argmax, NOT_FINITE, softmax } from './gpt2.js';
+import { answer, argmax } from './decoding.js';
+import { NOT_FINITE, softmax } from './gpt2.js';
 
 const MOST_ADDED = 500; // tokens: more would keep the page busy
 

@@ -1,7 +1,7 @@
 // The pass at one position, step by step: the embedding, each head, the neurons, the logits.
 
 import { choices, fill, find, largest, make, name, number, tableOf } from './dom.js';
-import { argmax } from './gpt2.js';
+import { argmax } from './decoding.js';
 import { laneTable, shaded } from './panel_stream.js';
 import { headsOf } from './state.js';
 

@@ -1,7 +1,7 @@
 // The text: typed, cut into tokens, and a position of it chosen. Below each token stands what the model expects after it.
 
 import { button, fill, find, make, name } from './dom.js';
-import { argmax } from './gpt2.js';
+import { argmax } from './decoding.js';
 
 /**
  * @param {import('./state.js').View} view

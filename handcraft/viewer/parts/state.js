@@ -2,7 +2,8 @@
 // every change; only `change`, `write` and `edit` change it.
 
 import { visible } from './dom.js';
-import { argmax, forward, isFinitePass, NOT_FINITE } from './gpt2.js';
+import { argmax } from './decoding.js';
+import { forward, isFinitePass, NOT_FINITE } from './gpt2.js';
 
 /**
  * @typedef {import('./model.js').Model} Model
