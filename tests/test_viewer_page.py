@@ -10,6 +10,7 @@ from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from cli_runner import handcraft
@@ -248,10 +249,12 @@ def test_the_command_writes_the_file(here: Path) -> None:
 
 
 def test_bad_input_writes_nothing(here: Path) -> None:
-    """One error, and no file."""
+    """One error, and no file; where it cannot stand is told before the claim is judged."""
     assert "did you mean 'aab'" in handcraft("view", "aabb").refusal
     (here / "folder.html").mkdir()
-    said = handcraft("view", "aab", "-o", "folder.html").refusal
+    with mock.patch("handcraft.results.view.view") as judged:
+        said = handcraft("view", "aab", "-o", "folder.html").refusal
+    judged.assert_not_called()
     assert said == "folder.html is a directory; name a file to write"
     assert [path.name for path in here.iterdir()] == ["folder.html"]
     with pytest.raises(ProgramError):
