@@ -19,7 +19,7 @@ from handcraft.cli.terminal import (
     writing,
 )
 from handcraft.core.errors import ProgramError, in_quotes, printable
-from handcraft.core.writing import check_place
+from handcraft.core.writing import check_replaceable
 
 
 def view(
@@ -108,7 +108,7 @@ def _page(
     from handcraft.results.view import view as view_models
 
     if path is not None:
-        writing(lambda: check_place(path))  # before the claim is judged
+        writing(lambda: check_replaceable(path))  # before the claim is judged
     named = program if other is None else f"{program} and {other}"
     with (
         ProgressBar(f"verifying {named}") as progress,

@@ -111,7 +111,7 @@ def kept(*paths: Path) -> Iterator[None]:
         yield
 
 
-def check_place(path: Path) -> None:
+def check_replaceable(path: Path) -> None:
     """Raise WeightsError where something else than a file stands."""
     if (kind := kind_at(path)) not in (VACANT, FILE):
         raise WeightsError(f"{path} is {kind}; name a file to write", path)
@@ -122,7 +122,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises WeightsError where something else than a file stands there.
     """
-    check_place(path)
+    check_replaceable(path)
     with (
         naming(path),
         Draft(existing(path.parent), data) as draft,
