@@ -58,7 +58,7 @@ lint: $(VENV)/test $(VENV)/lint  ## ruff and mypy
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-benchmark: $(VENV)/test $(VENV)/benchmark  ## speed, in one process
+benchmark: $(VENV)/test $(VENV)/benchmark $(VENV)/browser  ## speed, in one process
 	$(BIN)/python -m pytest -o addopts= tests/benchmarks
 
 package: $(VENV)/package  ## the wheel, installed and run away from the checkout

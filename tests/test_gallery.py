@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
 import pytest
@@ -15,6 +17,7 @@ from cli_runner import handcraft
 from handcraft import gallery
 from handcraft.core.errors import ProgramError
 from handcraft.files.bundled import bundled
+from handcraft.files.program_file import find
 from handcraft.model import Model
 from handcraft.viewer.gallery import short_text
 
@@ -140,3 +143,44 @@ def test_the_command_writes_all(
     assert list(found["pages"]) == list(bundled())
     assert all(Path(file).exists() for file in found["pages"].values())
     assert len(_Links(Path(found["index"]).read_text()).links) == len(bundled())
+
+
+def test_nothing_is_written_where_a_program_is_unknown(tmp_path: Path) -> None:
+    """Also where those before it are known."""
+    with pytest.raises(ProgramError, match="there is no program 'aabb'"):
+        gallery(tmp_path / "deep" / "out", ["aab", "aabb"], verified=False)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_two_programs_do_not_write_the_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does one write that of the index."""
+    monkeypatch.chdir(tmp_path)
+    for place in ("a/b.py", "a_b.py"):
+        path = tmp_path / place
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(find("aab").read_text())
+    with pytest.raises(ProgramError) as error:
+        gallery("out", ["a/b.py", "a_b.py"])
+    assert str(error.value) == (
+        "'a_b.py' and 'a/b.py' would both be a_b.py.html; give the program another"
+        " name"
+    )
+    Model.open("aab").save(tmp_path / "index")
+    with pytest.raises(ProgramError) as error:
+        gallery("out", ["index"])
+    assert str(error.value) == (
+        "'index' and its index would both be index.html; give the program another"
+        " name"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_name_may_be_half_a_character(tmp_path: Path) -> None:
+    """As those are that are no UTF-8; the link leads to the page."""
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.py")
+    Path(name).write_text(find("aab").read_text())
+    found = gallery(tmp_path / "out", [name], verified=False)
+    (link,) = _Links(found.index.read_text()).links
+    assert os.fsdecode(unquote_to_bytes(link)) == found.pages[name].name

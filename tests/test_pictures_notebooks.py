@@ -158,7 +158,7 @@ def test_an_expression_shows_its_values_on_an_example() -> None:
     """Its notation, and a table of a short text."""
     page, _ = shown(indices + 1)
     assert page.text.startswith(repr(indices + 1))
-    assert page.text.endswith("abaabb123456")
+    assert page.text.endswith("an exampleabaabbits value123456")
     assert "table" in page.seen
 
 

@@ -27,10 +27,10 @@ from handcraft.pictures.svg import (
     LOOKS,
     Drawing,
     element,
-    page,
     text,
     tint,
     visible,
+    whole_svg,
     width_of,
 )
 from handcraft.pictures.wiring import wiring
@@ -191,7 +191,9 @@ def test_a_tint_is_opaque() -> None:
 
 def test_a_page_is_as_large_as_its_drawing() -> None:
     """The card has a margin around what is drawn, and its title is read out."""
-    root = parsed(page(Drawing(300, 40, (text(0, 10, "a<b"),)), 'a "title"'))
+    root = parsed(
+        whole_svg(Drawing(300, 40, (text(0, 10, "a<b"),)), 'a "title"')
+    )
     assert root.attrib["viewBox"] == "0 0 332 72"
     assert root.attrib["role"] == "img"
     assert root[0].text == 'a "title"'

@@ -75,3 +75,11 @@ def test_header_and_bytes_stand_in_one_stream() -> None:
     assert json.loads(data[4 : 4 + size]) == {"name": "é</script>"}
     assert data[4 + size :] == b"\0\1"
     assert zlib.decompress(base64.b64decode(deflated(b"abc")), -15) == b"abc"
+
+
+def test_half_a_character_is_kept() -> None:
+    """Names of files have some, and docstrings can."""
+    text = packed({"source": "b\udcff.py:1"}, b"")
+    data = zlib.decompress(base64.b64decode(text), -zlib.MAX_WBITS)
+    (size,) = struct.unpack("<I", data[:4])
+    assert json.loads(data[4 : 4 + size]) == {"source": "b\udcff.py:1"}

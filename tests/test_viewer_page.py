@@ -10,6 +10,7 @@ from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from cli_runner import handcraft
@@ -198,8 +199,8 @@ def test_comments_are_left_out_and_texts_are_kept() -> None:
         "  return x.replace(/\\/\\*/g, `/* ${t}`) /* two */;\n}\n"
     )
     assert pages._bare(module) == (
-        "function f(x) {\nconst t = 'no // comment';\n"
-        "return x.replace(/\\/\\*/g, `/* ${t}`) ;\n}\n"
+        "function f(x){\nconst t='no // comment';\n"
+        "return x.replace(/\\/\\*/g,`/* ${t}`) ;\n}\n"
     )
 
 
@@ -248,10 +249,12 @@ def test_the_command_writes_the_file(here: Path) -> None:
 
 
 def test_bad_input_writes_nothing(here: Path) -> None:
-    """One error, and no file."""
+    """One error, and no file; where it cannot stand is told before the claim is judged."""
     assert "did you mean 'aab'" in handcraft("view", "aabb").refusal
     (here / "folder.html").mkdir()
-    said = handcraft("view", "aab", "-o", "folder.html").refusal
+    with mock.patch("handcraft.results.view.view") as judged:
+        said = handcraft("view", "aab", "-o", "folder.html").refusal
+    judged.assert_not_called()
     assert said == "folder.html is a directory; name a file to write"
     assert [path.name for path in here.iterdir()] == ["folder.html"]
     with pytest.raises(ProgramError):
@@ -311,3 +314,34 @@ def test_numbers_in_paths_are_counted_up(
 ) -> None:
     """Each as its distance from that in the path before, since rules are numbered."""
     assert _counted(paths) == stored
+
+
+def test_a_model_that_no_browser_opens_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before its weights are packed, which takes minutes."""
+    monkeypatch.setattr("handcraft.viewer.payload.MOST_IN_PAGE", 95)
+    with pytest.raises(WeightsError) as error:
+        payload([Viewed(Model.open("aab"))])
+    size = Model.open("aab").parameters["dense"]
+    assert str(error.value) == (
+        f"aab has {size} weights, and a page holds at most 95; `handcraft trace` and"
+        " `handcraft explain` show parts of it"
+    )
+
+
+@pytest.mark.parametrize("name", modules("main.js"))
+def test_no_template_stands_in_another(name: str) -> None:
+    """Else the end of the inner one would be taken for that of the outer, and code for text."""
+    for found in pages._TOKEN.finditer(pages._part(name)):
+        kept = found["kept"] or ""
+        if kept.startswith("`"):
+            assert kept.count("{") == kept.count("}"), kept
+
+
+def test_white_space_of_texts_is_kept() -> None:
+    """That of the code around them is not."""
+    code = "a = b ? ' = ' : ` ( ${c} ) `; // d\nx => / = /u.test (y) / 2\n"
+    assert pages._bare(code) == (
+        "a=b?' = ':` ( ${c} ) `;\nx=> / = /u.test(y) / 2\n"
+    )

@@ -19,6 +19,7 @@ from handcraft.cli.terminal import (
     writing,
 )
 from handcraft.core.errors import ProgramError, in_quotes, printable
+from handcraft.core.writing import check_replaceable
 
 
 def view(
@@ -106,6 +107,8 @@ def _page(
     """Write the page of one or two programs, and say so."""
     from handcraft.results.view import view as view_models
 
+    if path is not None:
+        writing(lambda: check_replaceable(path))  # before the claim is judged
     named = program if other is None else f"{program} and {other}"
     with (
         ProgressBar(f"verifying {named}") as progress,

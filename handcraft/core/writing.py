@@ -111,13 +111,18 @@ def kept(*paths: Path) -> Iterator[None]:
         yield
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise WeightsError where something else than a file stands."""
+    if (kind := kind_at(path)) not in (VACANT, FILE):
+        raise WeightsError(f"{path} is {kind}; name a file to write", path)
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write the file whole, or change nothing; folders on the way are made.
 
     Raises WeightsError where something else than a file stands there.
     """
-    if (kind := kind_at(path)) not in (VACANT, FILE):
-        raise WeightsError(f"{path} is {kind}; name a file to write", path)
+    check_replaceable(path)
     with (
         naming(path),
         Draft(existing(path.parent), data) as draft,

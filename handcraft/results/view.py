@@ -74,7 +74,7 @@ def view(
 
     verified  judge the claim first, as `handcraft verify` does, for the verdict in the page
 
-    Raises WeightsError for a model that is not float32.
+    Raises WeightsError for a model that is not float32, or too large.
     """
     programs = [program] if other is None else [program, other]
     views = [

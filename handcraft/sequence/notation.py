@@ -315,12 +315,14 @@ def example_html(e: Fields) -> str:
         values = at_every_position(e, text)
     except ProgramError:
         return said
-    cells = (
-        "".join(f"<td>{escape(x)}</td>" for x in row)
-        for row in (text, ["–" if x is None else shown(x) for x in values])
-    )
-    rows = "".join(f"<tr>{row}</tr>" for row in cells)
+    found = ["–" if x is None else shown(x) for x in values]
+    rows = _row_html("an example", text) + _row_html("its value", found)
     return f"{said}<table>{rows}</table>"
+
+
+def _row_html(head: str, texts: Iterable[str]) -> str:
+    cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
+    return f"<tr><th>{head}</th>{cells}</tr>"
 
 
 def _example(e: Fields) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, groupby, islice
@@ -65,8 +66,9 @@ def _group(name: str, cards: Iterator[GalleryCard]) -> Iterator[str]:
 
 def _card(card: GalleryCard) -> str:
     docs = card.view.docs[0] if card.view.docs else card.view.model.about
+    link = html.escape(quote(os.fsencode(card.file)))
     return (
-        f'<li><h3><a href="{html.escape(quote(card.file))}">{_text(card.name)}</a></h3>\n'
+        f'<li><h3><a href="{link}">{_text(card.name)}</a></h3>\n'
         f'<p>{_text(docs)}</p>\n<p class="verdict">{_text(_verdict(card.view.verdict))}</p>\n'
         f'<img src="{_address(_picture(card.view.model))}"'
         f' alt="The attention of {_text(card.name)} in a short text"></li>'

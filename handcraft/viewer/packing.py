@@ -63,7 +63,8 @@ def planes(values: Array) -> bytes:  # [n] floats
 def packed(header: Mapping[str, Any], blob: bytes) -> str:
     """The header and the bytes as base64 of a raw deflate stream."""
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"))
-    head = text.encode()
+    # half a character, of a file's name for example, is written as JSON's escape
+    head = text.encode("utf-8", "backslashreplace")
     return deflated(struct.pack("<I", len(head)) + head + blob)
 
 

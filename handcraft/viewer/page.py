@@ -8,8 +8,9 @@ script, no style in an attribute.
 
 Rules of this file, and so of parts/: an import stands at the top, is written
 `import { a, b } from './other.js';` and ends with a semicolon; `export` stands before what it
-exports; a name of a module's top level stands once in all of them; no text or template holds a
-line break, `<!--` or `</script`; in index.html a place is written {{NAME}}.
+exports; a name of a module's top level stands once in all of them; no template stands in another;
+no text or template holds a line break, `<!--` or `</script`; in index.html a place is written
+{{NAME}}.
 """
 
 from __future__ import annotations
@@ -36,18 +37,21 @@ _EXPORT = re.compile(
 _TOKEN = re.compile(  # of JavaScript, as far as comments are told from the rest
     r"""(?P<comment>/\*.*?\*/|//[^\n]*)
     |(?P<kept>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`
-        |(?<=[(,=:\[!&|?{;])\ ?/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/)""",
+        |(?<=[(,=>:\[!&|?{;])\ ?/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/)
+    |\ ?(?P<sign>[=,:;?{}()<>&|]+)(?:\ (?!/))?""",
     re.DOTALL | re.VERBOSE,
 )
+_GOES_ON = re.compile(r"(?<=[;,{(\[])\n")  # no text holds a line break
 _NONE = "'none'"
 _OF_STYLE = re.compile(r"/\*.*?\*/", re.DOTALL)
+_AROUND = re.compile(r"\s*(?P<mark>[{};,>])\s*|(?<=:)\s+")  # of a style sheet
 _OF_MARKUP = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def page(views: Sequence[Viewed]) -> str:
     """The HTML of one model, or of several side by side.
 
-    Raises WeightsError for a model that is not float32.
+    Raises WeightsError for a model that is not float32, or too large.
     """
     names = " and ".join(view.model.name for view in views)
     places = {
@@ -88,14 +92,16 @@ def _hash(text: str) -> str:
 
 @cache
 def style(name: str = "style.css") -> str:
-    """A style sheet without comments."""
-    return _dense(_OF_STYLE.sub("", _part(name)))
+    """A style sheet without comments, and without spaces that say nothing."""
+    rules = _OF_STYLE.sub("", _part(name))
+    return _AROUND.sub(lambda found: found["mark"] or "", rules).strip()
 
 
 @cache
 def script() -> str:
-    """The modules as one script, without comments."""
-    return "".join(_bare(_part(name)) for name in modules("main.js"))
+    """The modules as one script, without comments, and without line breaks that say nothing."""
+    lines = "".join(_bare(_part(name)) for name in modules("main.js"))
+    return _GOES_ON.sub("", lines)
 
 
 @cache
@@ -118,9 +124,11 @@ def _gather(name: str, found: list[str], above: tuple[str, ...]) -> None:
 
 
 def _bare(text: str) -> str:
-    """A module without imports, exports, comments and indentation."""
+    """A module without imports, exports, comments, and white space that says nothing."""
     alone = _EXPORT.sub("", _IMPORT.sub("", text))
-    return _dense(_TOKEN.sub(lambda found: found["kept"] or "", alone))
+    return _dense(
+        _TOKEN.sub(lambda found: found["kept"] or found["sign"] or "", alone)
+    )
 
 
 def _dense(text: str) -> str:

@@ -38,6 +38,9 @@ from handcraft.viewer.packing import deltas, packed, planes, varints
 
 _NUMBER = re.compile("[0-9]+")
 _DIGITS = 9  # of a number in a path
+MOST_IN_PAGE = 2**24  # of a model: a browser takes long to open more
+
+_ROUNDED = 2**53  # whole numbers from here on
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Viewed:
 def payload(views: Sequence[Viewed]) -> str:
     """The models as one text: base64 of what is deflated.
 
-    Raises WeightsError for a model that is not float32.
+    Raises WeightsError for a model that is not float32, or too large.
     """
     headers = []
     blob = b""
@@ -79,6 +82,7 @@ def _model(view: Viewed) -> tuple[dict[str, Any], bytes]:
         name: np.atleast_2d(array)
         for name, array in flatten(model.weights).items()
     }
+    _check_size(model, sum(array.size for array in arrays.values()))
     reasons = list(dict.fromkeys(entry.reason for entry in model.entries))
     ruled = _ruled(model.entries, arrays)
     dense = not all(
@@ -98,10 +102,18 @@ def _model(view: Viewed) -> tuple[dict[str, Any], bytes]:
     return header, blob
 
 
+def _check_size(model: Model, size: int) -> None:
+    if size > MOST_IN_PAGE:
+        raise WeightsError(
+            f"{model.name} has {size:,} weights, and a page holds at most"
+            f" {MOST_IN_PAGE:,}; `handcraft trace` and `handcraft explain` show parts of it"
+        )
+
+
 def _named(view: Viewed) -> dict[str, Any]:
     """What has a name: the model, its tokens, lanes, slots and heads, its claim and verdict."""
     model = view.model
-    verdict = None if view.verdict is None else dict(view.verdict)
+    verdict = None if view.verdict is None else _exact(view.verdict)
     return {
         "name": model.name,
         "about": model.about,
@@ -116,6 +128,16 @@ def _named(view: Viewed) -> dict[str, Any]:
         ],
         "claim": accepted(model),
         "verdict": verdict,
+    }
+
+
+def _exact(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict in which whole numbers that JavaScript would round are texts."""
+    return {
+        name: str(value)
+        if isinstance(value, int) and abs(value) >= _ROUNDED
+        else value
+        for name, value in verdict.items()
     }
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
-from opened import Opened
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from opened import Opened, start
+from selenium.webdriver import Chrome
 
 NEEDED = ("chromium", "chromedriver", "node")
 
@@ -24,28 +23,10 @@ def pytest_configure() -> None:
         )
 
 
-@cache
-def _driver() -> Chrome:
-    options = ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for option in (
-        "--headless=new",
-        "--no-sandbox",  # in a container there is none
-        "--disable-dev-shm-usage",
-        "--disable-gpu",
-        "--hide-scrollbars",
-    ):
-        options.add_argument(option)
-    options.set_capability(
-        "goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"}
-    )
-    return Chrome(options, ChromeService(shutil.which("chromedriver")))
-
-
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Chrome]:
     """A browser, one for all tests of a worker."""
-    driver = _driver()
+    driver = start()
     yield driver
     driver.quit()
 

@@ -5,6 +5,8 @@ import { readFileSync } from 'node:fs';
 const { parts, payload, jobs } = JSON.parse(readFileSync(0, 'utf8'));
 const { loadModels } = await import(`${parts}/unpack.js`);
 const gpt2 = await import(`${parts}/gpt2.js`);
+const decoding = await import(`${parts}/decoding.js`);
+const reasons = await import(`${parts}/reasons.js`);
 const models = await loadModels(payload);
 const [model] = models;
 const rows = (list) => list.map((row) => [...row]);
@@ -28,7 +30,7 @@ function traced(ids) {
 function scoreParts(ids, layer, head, q, k) {
   const pass = gpt2.forward(model, ids);
   const score = pass.blocks[layer].attn.heads[head].scores[q][k];
-  return { score, parts: gpt2.explainScore(model, pass, layer, head, q, k) };
+  return { score, parts: reasons.explainScore(model, pass, layer, head, q, k) };
 }
 
 function stepped(ids) {
@@ -43,11 +45,12 @@ const does = {
   stepped,
   scoreParts,
   contributions: (ids, position) => {
-    const found = gpt2.contributions(model, gpt2.forward(model, ids), position);
+    const found = reasons.contributions(model, gpt2.forward(model, ids), position);
     return found.map(({ rule, logits }) => ({ rule: model.rules[rule], logits: [...logits] }));
   },
-  run: (ids, n) => gpt2.greedyRun(model, ids, n ?? undefined),
-  answer: (ids, n) => gpt2.answer(model, ids, n ?? undefined),
+  run: (ids, n) => decoding.greedyRun(model, ids, n ?? undefined),
+  answer: (ids, n) => decoding.answer(model, ids, n ?? undefined),
+  finite: (ids) => gpt2.isFinitePass(gpt2.forward(model, ids)),
   encode: (text) => model.encode(text),
   decode: (ids) => model.decode(ids),
   room: (ids) => model.room(ids),
@@ -67,7 +70,7 @@ const does = {
   read: (name) => models.map((one) => one[name]),
   seconds: (ids, n) => {
     const start = performance.now();
-    const found = gpt2.greedyRun(model, ids, n);
+    const found = decoding.greedyRun(model, ids, n);
     return (performance.now() - start) / 1000 / found.length;
   },
 };

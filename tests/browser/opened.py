@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from selenium.webdriver import Chrome
+from selenium.webdriver import (
+    ActionChains,
+    Chrome,
+    ChromeOptions,
+    ChromeService,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -143,7 +150,30 @@ class Opened:
         """Press keys where the focus is."""
         for key in keys:
             self.driver.switch_to.active_element.send_keys(getattr(Keys, key))
-        self.settle()
+            self.settle()
+
+    def address(self) -> str:
+        """What stands behind the # in the address, which is written a little later."""
+        time.sleep(0.3)
+        return str(self.driver.current_url).split("#")[1]
+
+    def downloads(self, folder: Path) -> None:
+        """Let the browser put files into a folder."""
+        self.saved = folder
+        self.driver.execute_cdp_cmd(
+            "Browser.setDownloadBehavior",
+            {"behavior": "allow", "downloadPath": str(folder)},
+        )
+
+    def downloaded(self, name: str) -> str:
+        """The text of a file that the browser saves."""
+        path = self.saved / name
+        WebDriverWait(self.driver, 10).until(lambda _: path.exists())
+        return path.read_text("utf-8")
+
+    def tab(self) -> None:
+        """Move the focus on, as the key Tab does."""
+        ActionChains(self.driver).send_keys(Keys.TAB).perform()
 
     def requests(self) -> list[str]:
         """The addresses that were asked for since the page was opened, but for its own file."""
@@ -183,6 +213,24 @@ def shown(text: str) -> str:
     right = len(bare.rstrip(" "))
     ends = len(bare) - right if right else 0
     return "␣" * left + bare.strip(" ") + "␣" * ends
+
+
+def start() -> Chrome:
+    """A headless Chromium that writes down what it asks for and complains about."""
+    options = ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for option in (
+        "--headless=new",
+        "--no-sandbox",  # in a container there is none
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--hide-scrollbars",
+    ):
+        options.add_argument(option)
+    options.set_capability(
+        "goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"}
+    )
+    return Chrome(options, ChromeService(shutil.which("chromedriver")))
 
 
 def numbers_in(cells: Iterable[str]) -> list[float]:

@@ -22,11 +22,11 @@ def model_of(name: str) -> Model:
 
 
 @cache
-def text_for(name: str) -> str:
+def text_for(name: str, seed: int = 7) -> str:
     """A text that the claim speaks about: a prompt, or a few tokens drawn with a fixed seed."""
     model = model_of(name)
     claim = model.program.claim
-    random = Random(7)
+    random = Random(seed)
     if claim.asks_prompts:
         return str(claim.language(model.n_ctx, model.vocabulary).draw(random))
     letters = [

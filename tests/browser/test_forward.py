@@ -12,10 +12,11 @@ from cli_runner import handcraft
 from drawn_weights import random_weights
 from node import Engine
 
-from handcraft import Model, verify
+from handcraft import Head, Model, Program, position, scratch, token, verify
 from handcraft.core.gpt2 import convert, gpt2
 from handcraft.core.gpt2 import trace as arrays_of
 from handcraft.core.vocabulary import Vocabulary
+from handcraft.core.weights import flatten, nest
 from handcraft.files.bundled import bundled
 
 EVERY = list(bundled())
@@ -176,3 +177,46 @@ def test_past_the_window_the_oldest_token_is_dropped(tmp_path: Path) -> None:
             continue
         (said,) = Engine(tmp_path, model).ask(("run", ids, 30))
         assert said == model.continued(ids, 30)
+
+
+def test_what_numpy_calls_not_finite_is_not_finite(tmp_path: Path) -> None:
+    """Also where the overflow stands in a lane that the logits do not read: 0 times it is no number
+    in NumPy, and the page adds up no zeros.
+    """
+    for seed in range(12):
+        model = shaped(causal=True)
+        arrays = {k: a.copy() for k, a in flatten(model.weights).items()}
+        rng = np.random.default_rng(seed)
+        for array in arrays.values():
+            array[rng.random(array.shape) < 0.5] = 0
+        names = [name for name in arrays if name.endswith("c_proj.w")]
+        arrays[str(rng.choice(names))].flat[0] = 3e38
+        arrays[str(rng.choice(names))].flat[0] = 3e38
+        weights = nest(arrays)
+        changed = model.replace(weights=weights)
+        ids = [0, 1, 2]
+        finite, logits = Engine(tmp_path, changed).ask(
+            ("finite", ids), ("logits", ids)
+        )
+        numpys = gpt2(np.array(ids), **weights, **model.config)
+        assert finite == np.isfinite(numpys).all()
+        if finite:
+            assert np.array(logits) == pytest.approx(numpys, rel=1e-4)
+
+
+def test_rules_that_cancel_each_other_have_their_parts(tmp_path: Path) -> None:
+    """They write into the same cell, which is then 0."""
+    at, now = position(3), token("ab")
+    first, second = scratch("first"), scratch("second")
+    heads = tuple(
+        Head(
+            query=99 * at, key=at, value={lane: now["a"]}, adds={now["a"]: gain}
+        )
+        for lane, gain in ((first, 2), (second, -2))
+    )
+    model = Program(embedding=(at, now, first, second), layers=(heads,)).build()
+    (found,) = Engine(tmp_path, model).ask(("contributions", [0, 1], 1))
+    ours = {part["rule"]["path"]: part["logits"] for part in found}
+    for part in model.trace([0, 1]).contributions:
+        assert ours[part["rule"]] == [*part["logits"].values()]
+    assert ours["layers[0] > heads[0] > adds"] == [2, 0]

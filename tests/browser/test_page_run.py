@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from drawn_weights import random_weights
 from opened import Opened, numbers_in, shown
 from pages import EVERY, FRAMED, ids_of, model_of, text_for
 
 from handcraft.core.gpt2 import Array, softmax
+from handcraft.files.file_tokens import IdTokens
+from handcraft.model import Model
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -115,3 +118,31 @@ def test_a_high_temperature_draws_evenly_and_top_p_leaves_tokens_out(
     assert 150 < drawn.count("a") < 250
     opened.enter(".topp", "0.5")
     assert len(set(opened.text(".answer b"))) <= 2
+
+
+@pytest.mark.parametrize("model", [FRAMED, model_of("sequence/reverse")])
+def test_a_text_that_cannot_be_read_is_not_run_as_another(
+    opened: Opened, model: Model
+) -> None:
+    """The signs of its frame alone, or the token that texts begin with, would be a text."""
+    opened(model)
+    for text in ("", "?"):
+        opened.type(text)
+        assert opened.text(".problem")
+        assert opened.text(".ending") == "Not answered."
+        assert opened.all(".tokens button") == []
+        assert opened.rows(".bars") == []
+
+
+def test_ids_stand_apart(opened: Opened) -> None:
+    """Of a model whose texts are numbers: 1 and 12 are not 112."""
+    weights = random_weights(0, n_vocab=13, dtype="float32")
+    names = IdTokens(tuple(map(str, range(13))))
+    opened(Model("raw", weights, names, 2)).type("1 12")
+    assert opened.text(".answer").startswith("1 12 ")
+
+
+def test_many_tokens_are_no_more_than_the_field_allows(opened: Opened) -> None:
+    opened("aab").type("aab")
+    opened.enter(".many", "1000000000")
+    assert opened.text(".ending") == "500 tokens."

@@ -71,7 +71,7 @@ def test_the_neurons_are_shown_before_and_after_their_activation(
         opened.click(".steps .on")
     neurons, _ = opened.rows(".steps")
     arrays = model_of("adder").trace(text_for("adder")).arrays
-    assert neurons[0] == ["neuron", "before", "gelu"]
+    assert neurons[0] == ["neuron", "before", "gelu", "rule"]
     assert [row[0] for row in neurons[1:]] == [
         "n0  layers[1] > neurons[0]",
         "n1  layers[1] > neurons[1]",
@@ -80,9 +80,12 @@ def test_the_neurons_are_shown_before_and_after_their_activation(
         pre, post = (
             arrays[f"blocks.1.mlp.{part}"][-1, i] for part in ("pre", "post")
         )
-        assert numbers_in(row[1:]) == pytest.approx(
+        assert numbers_in(row[1:3]) == pytest.approx(
             [pre, post], rel=1e-4, abs=1e-4
         )
+    assert neurons[2][3] == (
+        "when -digit - 99, times 8 for gelu; adds 1.1 digit, divided by 8 for gelu"
+    )
 
 
 def test_a_tour_tells_what_the_author_says_then_each_rule(
@@ -103,3 +106,56 @@ def test_a_tour_tells_what_the_author_says_then_each_rule(
     ]
     assert opened.one(".matrices .part").get_property("value") == "0.h0.o"
     assert opened.texts(".matrices td.told") == ["-1024", "1024", "1024"]
+
+
+@pytest.mark.parametrize("name", ["aab", "sort"])
+def test_a_head_the_others_and_the_bias_make_the_stream_after_the_layer(
+    opened: Opened, name: str
+) -> None:
+    opened(name).type(text_for(name))
+    opened.click(".steps .on")
+    (table,) = opened.rows(".steps")
+    after = model_of(name).trace(text_for(name)).arrays
+    lanes = list(model_of(name).names.stream)
+    for lane, *values in table[1:]:
+        *parts, whole = numbers_in(values)
+        assert sum(parts) == pytest.approx(whole, abs=1e-3)
+        stream = after["blocks.0.resid_mid"][-1, lanes.index(lane)]
+        assert whole == pytest.approx(stream, abs=1e-3)
+
+
+def test_a_rule_a_head_and_a_step_lead_to_each_other(opened: Opened) -> None:
+    """What is chosen in one panel is shown in the others."""
+    opened("induction").type("abcab")
+    opened.click(opened.all(".heads input")[1])
+    assert opened.texts(".steps :checked + bdi") == ["head 1.h0"]
+    opened.click("[data-key='cells layers[0] > query']")
+    assert opened.texts(".steps :checked + bdi") == ["head 0.h0"]
+    assert opened.texts(".heads :checked + bdi") == ["0.h0"]
+    opened.click("[data-key='cells embedding[1]']")
+    assert opened.texts(".steps :checked + bdi") == ["embedding"]
+    opened.click("[data-key=adds]")
+    assert opened.texts(".steps :checked + bdi") == ["head 0.h0"]
+
+
+def test_a_link_above_leads_to_each_panel(opened: Opened) -> None:
+    """The panel is opened, and the focus is on it."""
+    opened("aab")
+    assert opened.texts(".jumps button") == opened.texts(
+        ".panel:not([hidden]) > summary"
+    )
+    matrices = opened.one(".panel.matrices > summary")
+    opened.click(matrices)
+    assert not opened.one(".panel.matrices").get_property("open")
+    words = opened.texts(".jumps button").index("Matrices")
+    opened.click(opened.all(".jumps button")[words])
+    assert opened.one(".panel.matrices").get_property("open")
+    assert opened.driver.switch_to.active_element == matrices
+
+
+def test_the_lead_of_the_next_token_is_the_distance_of_two_logits(
+    opened: Opened,
+) -> None:
+    opened("aab").type("baa")
+    a, b = model_of("aab")("baa")[-1]
+    assert opened.text(".next .lead") == f"b is ahead of a by {b - a:g}."

@@ -36,6 +36,20 @@ export function find(root, selector) {
   return /** @type {E} */ (root.querySelector(selector));
 }
 
+/** @type {WeakMap<Element, [number, number]>} how far frames are scrolled; asking them would lay out the page */
+const scrolled = new WeakMap();
+
+/**
+ * A frame that scrolls, so that the page need not.
+ * @param {string} label
+ * @param {Node} content
+ */
+export function frameOf(label, content) {
+  /** @param {Event} event */
+  const onscroll = ({ target }) => target instanceof Element && scrolled.set(target, [target.scrollLeft, target.scrollTop]);
+  return make('div', { class: 'scroll', role: 'region', 'aria-label': label, tabindex: 0, onscroll }, content);
+}
+
 /**
  * Puts new content into an element; what had the focus inside it, and how far it was scrolled, stay.
  * @param {HTMLElement} root
@@ -44,13 +58,20 @@ export function find(root, selector) {
 export function fill(root, ...children) {
   const active = document.activeElement;
   const key = active instanceof HTMLElement && root.contains(active) ? active.dataset.key : undefined;
-  const scrolled = [...root.querySelectorAll('.scroll')].map((one) => [one.scrollLeft, one.scrollTop]);
+  const before = [...root.querySelectorAll('.scroll')].map((one) => scrolled.get(one));
+  const picked = pickedIn(root);
   root.replaceChildren(...children.filter((child) => child || child === '').map((child) => /** @type {Node} */ (child)));
   root.querySelectorAll('.scroll').forEach((one, i) => {
-    if (scrolled[i]) [one.scrollLeft, one.scrollTop] = scrolled[i];
+    if (before[i]) [one.scrollLeft, one.scrollTop] = before[i];
   });
-  root.querySelectorAll('[aria-selected=true]').forEach(reveal);
+  const now = pickedIn(root);
+  if (now && now.dataset.key !== picked?.dataset.key) reveal(now);
   if (key !== undefined) find(root, `[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+}
+
+/** @param {HTMLElement} root @returns {HTMLElement | null} */
+function pickedIn(root) {
+  return root.querySelector('[aria-selected=true]');
 }
 
 /**
@@ -122,7 +143,7 @@ export function button(text, press, attributes = {}) {
 }
 
 /**
- * A choice of one among several, moved through with the arrow keys.
+ * A choice of one among several, moved through with the arrow keys; made once.
  * @param {HTMLElement} fieldset whose legend stays
  * @param {string} group
  * @param {string[]} options
@@ -130,6 +151,11 @@ export function button(text, press, attributes = {}) {
  * @param {(index: number) => void} choose
  */
 export function choices(fieldset, group, options, chosen, choose) {
+  const inputs = fieldset.querySelectorAll('input');
+  if (inputs[chosen]) {
+    inputs[chosen].checked = true;
+    return;
+  }
   const labels = options.map((option, i) => {
     const input = make('input', {
       type: 'radio', name: group, value: i, 'data-key': `${group} ${i}`, onchange: () => choose(i),
@@ -158,7 +184,8 @@ export function choices(fieldset, group, options, chosen, choose) {
  * @property {(row: number, column: number) => void} [pick]
  */
 
-export const MOST_ROWS = 300; // of one table; the browser takes long to lay out more
+const MOST_COLUMNS = 100; // of one table
+const MOST_CELLS = 6000; // the browser takes long to lay out more
 
 /**
  * A table in a frame that scrolls. Where cells can be picked it is a grid: one cell is in the order of Tab, the arrow keys
@@ -167,16 +194,26 @@ export const MOST_ROWS = 300; // of one table; the browser takes long to lay out
  * @returns {HTMLElement}
  */
 export function tableOf(table) {
-  const { label, columns, rows, corner = '', pick } = table;
+  const { label, corner = '', pick } = table;
+  const columns = table.columns.slice(0, MOST_COLUMNS);
+  const rows = table.rows.slice(0, Math.floor(MOST_CELLS / Math.max(20, columns.length)));
   const head = make('tr', {}, make(corner ? 'th' : 'td', corner ? { scope: 'col' } : { class: 'corner' }, corner),
     ...columns.map((column) => make('th', { scope: 'col' }, column)));
-  const body = make('tbody', {}, ...rows.slice(0, MOST_ROWS).map((row, r) => make('tr', { class: table.kind?.(r) || null },
+  const body = make('tbody', {}, ...rows.map((row, r) => make('tr', { class: table.kind?.(r) || null },
     make('th', { scope: 'row' }, row), ...columns.map((_, c) => tableCell(table, r, c)))));
-  const left = rows.length - MOST_ROWS;
   const made = make('table', pick ? { role: 'grid', 'aria-label': label } : {},
-    make('caption', {}, label, left > 0 && ` (${left} more rows are not shown)`), make('thead', {}, head), body);
+    make('caption', {}, label, more('rows', table.rows, rows), more('columns', table.columns, columns)), make('thead', {}, head), body);
   if (pick) made.addEventListener('keydown', (event) => moveInGrid(event, body, pick));
-  return make('div', { class: 'scroll', role: 'region', 'aria-label': label, tabindex: 0 }, made);
+  return frameOf(label, made);
+}
+
+/**
+ * @param {string} what
+ * @param {Child[]} all
+ * @param {Child[]} shown
+ */
+function more(what, all, shown) {
+  return all.length > shown.length && ` (${shown.length} of ${all.length} ${what})`;
 }
 
 /**

@@ -41,6 +41,7 @@
  * @property {Rows} final
  * @property {Rows} logits
  */
+/** @typedef {{residMid: Rows, residPost: Rows, attn: {heads: {v: Rows, z: Rows}[]} | null, mlp: {post: Rows} | null}} Judged  of a block, what must be finite */
 /** @typedef {{seen: number, layers: {k: Rows, v: Rows}[][]}} Cache  keys and values of earlier positions by layer and head */
 
 const { fround: f32 } = Math;
@@ -72,8 +73,8 @@ function total(x) {
   return sum;
 }
 
-/** @param {Float32Array} x @returns {{centred: Float32Array, deviation: number}} */
-function spread(x, epsilon = 0) {
+/** @param {Float32Array} x [n] @returns {{centred: Float32Array, deviation: number}} */
+export function spread(x, epsilon = 0) {
   const mean = f32(total(x) / x.length);
   const centred = x.map((value) => value - mean);
   const variance = f32(total(centred.map((value) => value * value)) / x.length);
@@ -108,7 +109,7 @@ function linear(x, { w, b }) {
 }
 
 /** @param {Float32Array | Float64Array} x [n_embd] @param {Matrix} w [n_vocab, n_embd] @returns {Float64Array} [n_vocab] */
-function unembedded(x, w) {
+export function unembedded(x, w) {
   const { starts, columns, values } = w.sparse;
   const logits = new Float64Array(w.nRows);
   for (let token = 0; token < w.nRows; token++) {
@@ -261,173 +262,22 @@ export function next(model, cache, id) {
 }
 
 /** @param {Model} model @param {number[]} ids @param {Cache} cache */
-function lastLogits(model, ids, cache) {
-  const { logits } = pass(model, ids, cache);
-  const last = logits[logits.length - 1];
-  if (!last.every(Number.isFinite)) {
-    throw new RangeError('the logits are not finite: the weights are too large for float32');
-  }
-  return last;
+export function lastLogits(model, ids, cache) {
+  const found = pass(model, ids, cache);
+  if (!isFinitePass(found)) throw new RangeError(NOT_FINITE);
+  return found.logits[found.logits.length - 1];
 }
 
-/** The place of the greatest number, the first of several. @param {Float32Array} logits */
-export function argmax(logits) {
-  return logits.reduce((best, value, i) => (value > logits[best] ? i : best), 0);
-}
-
-const UNASKED = 20; // tokens added where neither a number nor the claim says how many
+export const NOT_FINITE = 'the numbers are not finite: the weights are too large for float32';
 
 /**
- * The ids that follow a prompt, greedily, as `handcraft run` adds them: n of them, or up to and
- * including the stop token, or as many as the claim allows. Past the window the oldest token is
- * dropped. Of a prompt whose text may stand alone, ids are those of model.framed(ids).
- * @param {Model} model
- * @param {number[]} ids
- * @param {number} [n]
- * @param {(logits: Float32Array) => number} [choose] takes a token otherwise
- * @returns {number[]}
+ * False where a number of the pass is too large for float32: in NumPy all that is computed with it,
+ * also by weights that are 0, is then no number. Scores may be -Infinity.
+ * @param {{ids: number[], blocks: Judged[], final: Rows, logits: Rows}} found
  */
-export function greedyRun(model, ids, n, choose = argmax) {
-  const limits = [model.room(ids), n ?? null].filter((limit) => limit !== null);
-  const most = limits.length ? Math.min(...limits) : UNASKED;
-  const tokens = [...ids];
-  let cache = emptyCache(model);
-  while (tokens.length < ids.length + most) {
-    const inside = model.causal && tokens.length <= model.nCtx;
-    if (!inside) cache = emptyCache(model);
-    tokens.push(choose(lastLogits(model, inside ? tokens.slice(cache.seen) : tokens.slice(-model.nCtx), cache)));
-    if (tokens[tokens.length - 1] === model.stopId) break;
-  }
-  return tokens.slice(ids.length);
-}
-
-/**
- * Why a query attends to a key: the score split by pairs of lanes of the stream, one that the query
- * reads and one that the key reads; the greatest parts first. They sum to the score. The lane
- * model.nEmbd is the constant 1 (model.laneName names all). Where there is a layer norm, lanes are
- * those behind it.
- * @param {Model} model
- * @param {Pass} found
- * @param {number} layer
- * @param {number} head
- * @param {number} q the position of the query
- * @param {number} k that of the key
- * @returns {{queryLane: number, keyLane: number, part: number}[]}
- */
-export function explainScore(model, found, layer, head, q, k) {
-  const weights = model.weights.blocks[layer].attn;
-  const attn = found.blocks[layer].attn;
-  if (!weights || !attn) return [];
-  const queries = laneParts(model, attn.normed[q], weights.c_attn, head * model.dHead);
-  const keys = laneParts(model, attn.normed[k], weights.c_attn, model.nEmbd + head * model.dHead);
-  const scale = Math.sqrt(model.dHead);
-  const parts = queries.flatMap((a) =>
-    keys.map((b) => ({ queryLane: a.lane, keyLane: b.lane, part: exactDot(a.adds, b.adds) / scale })),
-  );
-  return parts.filter(({ part }) => part !== 0).sort((a, b) => Math.abs(b.part) - Math.abs(a.part));
-}
-
-/** What each lane adds to the d_head columns from `first` on; the constant last. @param {Model} model @param {Float32Array} x @param {LinearMap} map @param {number} first */
-function laneParts(model, x, { w, b }, first) {
-  const columns = Array.from({ length: model.dHead }, (_, j) => first + j);
-  const found = [];
-  for (let lane = 0; lane <= model.nEmbd; lane++) {
-    const [factor, from, row] = lane < model.nEmbd ? [x[lane], w, lane] : [1, b, 0];
-    if (factor === 0) continue;
-    const adds = columns.map((column) => factor * from.at(row, column));
-    if (adds.some((value) => value !== 0)) found.push({ lane, adds });
-  }
-  return found;
-}
-
-/** @param {number[]} a @param {number[]} b */
-function exactDot(a, b) {
-  return a.reduce((sum, value, j) => sum + value * b[j], 0);
-}
-
-/**
- * What each rule gave to the logits of a position: for each rule that wrote to the stream there,
- * its part of each logit. They sum to the logits. A layer norm before the unembedding is linear
- * for a given spread, and its constants are the part of the rule of `ln_f`.
- * @param {Model} model
- * @param {Pass} found
- * @param {number} position
- * @returns {{rule: number, logits: Float64Array}[]}
- */
-export function contributions(model, found, position) {
-  const written = /** @type {Map<number, Float64Array>} */ (new Map());
-  const sumsOf = (/** @type {number} */ rule) => {
-    const known = written.get(rule) ?? new Float64Array(model.nEmbd);
-    written.set(rule, known);
-    return known;
-  };
-  const add = (/** @type {Matrix} */ matrix, /** @type {number} */ row, /** @type {number} */ factor) => {
-    if (factor === 0) return;
-    const sole = model.soleRule(matrix, row);
-    if (sole !== null) return addRow(sumsOf(sole), matrix.row(row), factor);
-    for (const { column, value, rule } of model.pieces(matrix, row)) sumsOf(rule)[column] += factor * value;
-  };
-  addedRows(model, found, position, add);
-  const { ln_f, lm_head, wte } = model.weights;
-  const last = found.blocks.length ? found.blocks[found.blocks.length - 1].residPost : found.embed;
-  const scaled = ln_f && spread(last[position], model.epsilon).deviation;
-  if (ln_f && scaled) for (const row of written.values()) normedPart(row, ln_f.g.values, scaled);
-  if (ln_f) add(ln_f.b, 0, 1);
-  return [...written].map(([rule, row]) => ({ rule, logits: unembedded(row, lm_head ?? wte) }));
-}
-
-/** @param {Float64Array} sums @param {Float32Array} row @param {number} factor */
-function addRow(sums, row, factor) {
-  for (let i = 0; i < sums.length; i++) sums[i] += factor * row[i];
-}
-
-/** A part of the stream behind a layer norm, but for its constants; in place. @param {Float64Array} row @param {Float32Array} g @param {number} deviation */
-function normedPart(row, g, deviation) {
-  const mean = row.reduce((sum, value) => sum + value, 0) / row.length;
-  row.forEach((value, i) => (row[i] = (g[i] * (value - mean)) / deviation));
-}
-
-/**
- * Every row of a matrix that was added to the stream at a position, with its factor.
- * @param {Model} model @param {Pass} found @param {number} position
- * @param {(matrix: Matrix, row: number, factor: number) => void} add
- */
-function addedRows(model, found, position, add) {
-  const { wte, wpe, blocks } = model.weights;
-  add(wte, found.ids[position], 1);
-  add(wpe, position, 1);
-  blocks.forEach(({ attn, mlp: feed }, layer) => {
-    const { attn: seen, mlp: fed } = found.blocks[layer];
-    if (attn && seen) {
-      seen.heads.forEach((head, h) => head.z[position].forEach((z, j) => add(attn.c_proj.w, h * model.dHead + j, z)));
-      add(attn.c_proj.b, 0, 1);
-    }
-    if (feed && fed) {
-      fed.post[position].forEach((post, j) => add(feed.c_proj.w, j, post));
-      add(feed.c_proj.b, 0, 1);
-    }
-  });
-}
-
-/**
- * What `handcraft run` says to a text: the ids that are read (with the signs of its frame, or the token
- * that texts begin with), those that follow, and those that are the answer: without echoes and stop
- * token, or, where the claim is about each position, the likeliest token at each.
- * @param {Model} model
- * @param {number[]} given
- * @param {number} [n] at most so many tokens; a text is then continued, whatever the claim is about
- * @param {(logits: Float32Array) => number} [choose] takes a token otherwise
- * @returns {{ids: number[], added: number[], answer: number[]}}
- */
-export function answer(model, given, n, choose = argmax) {
-  if (model.claim.speaks === 'texts' && n === undefined) {
-    const whole = model.prompts.begun(given);
-    const { logits } = forward(model, whole);
-    return { ids: whole, added: [], answer: logits.slice(model.prompts.skipped).map(argmax) };
-  }
-  const { ids, echoed } = model.framed(given);
-  const added = greedyRun(model, ids, n, choose);
-  if (ids.join() === given.join()) return { ids, added, answer: added };
-  const ended = added[added.length - 1] === model.stopId;
-  return { ids, added, answer: (ended ? added.slice(0, -1) : added).slice(echoed) };
+export function isFinitePass({ ids, blocks, final, logits }) {
+  const whole = (/** @type {Rows} */ rows) => rows.slice(-ids.length).every((row) => row.every(Number.isFinite));
+  const ofBlocks = blocks.flatMap(({ residMid, residPost, attn, mlp: feed }) =>
+    [residMid, residPost, ...(attn?.heads ?? []).flatMap(({ v, z }) => [v, z]), ...(feed ? [feed.post] : [])]);
+  return [...ofBlocks, final, logits].every(whole);
 }

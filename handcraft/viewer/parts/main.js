@@ -1,6 +1,6 @@
 // The page: reads the models, gives each its panels, and draws them anew after every change, what is typed about first.
 
-import { find } from './dom.js';
+import { button, fill, find, name } from './dom.js';
 import { attentionPanel } from './panel_attention.js';
 import { editsPanel } from './panel_edits.js';
 import { givenPanel } from './panel_given.js';
@@ -26,23 +26,29 @@ import { loadModels } from './unpack.js';
 function show(view, write) {
   const template = /** @type {HTMLTemplateElement} */ (document.getElementById('view'));
   const root = find(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), '.view');
-  find(root, '.name').textContent = view.model.name;
-  find(root, '.about').textContent = view.model.about;
+  fill(find(root, '.name'), name(view.model.name));
+  fill(find(root, '.about'), name(view.model.about));
   const part = (/** @type {string} */ selector) => find(root, selector);
   const first = [
-    textPanel(view, part('.prompt'), write), nextPanel(view, part('.next')), runPanel(view, part('.run')),
+    textPanel(view, part('.prompt'), write), nextPanel(view, part('.next')),
     editsPanel(view, part('.edits')), verdictPanel(view, part('.badge'), part('.verdict')),
   ];
   const later = [
+    runPanel(view, part('.run')),
     panel(part('.tour'), tourPanel), panel(part('.steps'), stepsPanel), panel(part('.attention'), attentionPanel),
     panel(part('.given'), givenPanel), panel(part('.stream'), streamPanel), panel(part('.matrices'), matricesPanel),
     panel(part('.rules'), rulesPanel),
   ];
+  const panels = /** @type {NodeListOf<HTMLDetailsElement>} */ (root.querySelectorAll('.panel:not([hidden])'));
+  part('.jumps').append(...[...panels].flatMap((one) => [jump(one), ' \u00a0 ']));
   let waiting = 0;
   view.listeners.push(() => {
     for (const draw of first) draw();
     cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(() => setTimeout(() => later.forEach((draw) => draw())));
+    waiting = requestAnimationFrame(() => setTimeout(() => {
+      later.forEach((draw) => draw());
+      performance.mark('drawn');
+    }));
   });
   document.getElementById('models')?.append(root);
 
@@ -60,6 +66,19 @@ function show(view, write) {
   }
 }
 
+/**
+ * A button that opens a panel and goes there.
+ * @param {HTMLDetailsElement} details
+ */
+function jump(details) {
+  const summary = find(details, 'summary');
+  return button(summary.textContent, () => {
+    details.open = true;
+    summary.focus();
+    details.scrollIntoView();
+  }, { class: 'link' });
+}
+
 /** Reads the models and shows them, with the text and the edits of the address, or a text to begin with. */
 async function start() {
   const payload = document.getElementById('payload')?.textContent ?? '';
@@ -73,7 +92,13 @@ async function start() {
   const { text, at } = readHash(views);
   write(text ?? beginning(models[0]));
   for (const view of views) if (at >= 0 && at < view.ids.length) view.change({ at });
-  for (const view of views) view.listeners.push(() => writeHash(views));
+  let waiting = 0; // browsers allow no change of the address with every key
+  for (const view of views) {
+    view.listeners.push(() => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => writeHash(views), 150);
+    });
+  }
   main.removeAttribute('aria-busy');
 }
 

@@ -56,8 +56,8 @@ import { Prompts } from './prompt.js';
  * @property {number | null} margin the least
  * @property {string[] | null} leastMarginAt the tokens of the context where it occurs
  * @property {number | null} leastMarginPosition the position in it, of claims on whole texts
- * @property {number} contexts how many are covered
- * @property {number} checked how many of them the claim speaks of
+ * @property {number | string} contexts how many are covered; a text where JavaScript has no such number
+ * @property {number | string} checked how many of them the claim speaks of
  * @property {number | null} accuracy
  * @property {string} dtype
  * @property {number | null} errorBound of a proof: how far float arithmetic can be off
@@ -210,10 +210,8 @@ export class Model {
     /** @type {PartView[] | undefined} */
     this.views = undefined;
     this.ruleNumbers = new Map(this.rules.map(({ path, text }, i) => [`${path}\n${text}`, i]));
-    /** @type {PartView[]} the parts before any edit */
-    this.first = [];
     this.rebuild();
-    this.first = this.regions();
+    this.regions();
   }
 
   /** The id of the token that ends an answer, or null. */
@@ -264,7 +262,7 @@ export class Model {
     return this.regions().map(({ part, title, rows, columns }) => ({ part, title, rows, columns }));
   }
 
-  /** The same with the places of their cells. */
+  /** The same with the places of their cells. No edit changes which they are. */
   regions() {
     this.views ??= partsOf(this);
     return this.views;
@@ -331,11 +329,9 @@ export class Model {
     return this.piecesAt(matrix, row, column).map(({ rule }) => rule);
   }
 
-  /** What rules wrote into a row of a matrix, those that are on. @param {Matrix} matrix @param {number} row @returns {{column: number, value: number, rule: number}[]} */
+  /** What rules wrote into a row of a matrix, those that are on, also where it sums to 0. @param {Matrix} matrix @param {number} row @returns {{column: number, value: number, rule: number}[]} */
   pieces(matrix, row) {
-    const { starts, columns } = matrix.sparse;
-    const here = [...columns.subarray(starts[row], starts[row + 1])];
-    return here.flatMap((column) => this.piecesAt(matrix, row, column).map((piece) => ({ column, ...piece })));
+    return upTo(matrix.nCols).flatMap((column) => this.piecesAt(matrix, row, column).map((piece) => ({ column, ...piece })));
   }
 
   /** The one rule of all cells of a row, where no rule of the program wrote into the matrix and no cell is set; else null. Of matrices that write to the stream. @param {Matrix} matrix @param {number} row */
@@ -438,14 +434,13 @@ export class Model {
       const [name, row, column] = key.split(' ');
       this.matrices.get(name)?.put(Number(row), Number(column), value);
     }
-    this.views = undefined;
   }
 
   /** Set the cells to 0 that no rule wrote, of a part that is switched off. @param {number} rule */
   leaveOut(rule) {
     const part = this.unruledPart(rule);
     if (!part) return;
-    for (const { matrix, rows, columns } of this.first.find((one) => one.part === part)?.regions ?? []) {
+    for (const { matrix, rows, columns } of this.regions().find((one) => one.part === part)?.regions ?? []) {
       for (const row of rows) {
         for (const column of columns) {
           if (this.book.given(matrix, row, column)) matrix.put(row, column, 0);

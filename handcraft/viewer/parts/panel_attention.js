@@ -1,11 +1,13 @@
 // The attention of one head as a heat map, and why a query looks at a key: its score, split by pairs of lanes.
 
-import { choices, fill, find, largest, make, name, number, tableOf } from './dom.js';
-import { explainScore } from './gpt2.js';
+import { button, choices, fill, find, largest, make, name, number, tableOf } from './dom.js';
+import { explainScore } from './reasons.js';
+import { stepOf } from './panel_steps.js';
 import { shaded } from './panel_stream.js';
 import { headsOf } from './state.js';
 
-const MOST_POSITIONS = 64; // positions in a heat map
+const MOST_POSITIONS = 64; // in a heat map
+const MOST_VALUES = 12; // in a sentence
 
 /**
  * @param {import('./state.js').View} view
@@ -21,7 +23,7 @@ export function attentionPanel(view, root) {
   function draw() {
     const head = heads.findIndex((one) => one.layer === view.layer && one.head === view.head);
     choices(find(root, '.heads'), `head-${view.id}`, heads.map((one) => one.name), head,
-      (i) => view.change({ layer: heads[i].layer, head: heads[i].head }));
+      (i) => view.change(stepOf(view.model, `${heads[i].name}.`)));
     const computed = view.pass?.blocks[view.layer]?.attn?.heads[view.head];
     fill(find(root, '.drawn'), computed ? heatMap(view, heads[head].name, computed, kind.value) : null);
     fill(find(root, '.why'), ...(computed ? why(view, computed) : []));
@@ -81,11 +83,14 @@ function why(view, { scores, pattern, v }) {
   const pair = [name(view.position(at)), ' looks at ', name(view.position(key))];
   if (!pass || unseen(view, at, key)) return [make('p', {}, ...pair, '? It lies in the future, and is not seen.')];
   const names = model.blocks[layer].heads[head].value;
-  const value = [...names.keys()].filter((i) => names[i] && v[key][i]);
+  const value = [...names.keys()].filter((i) => names[i] && v[key][i]).sort((a, b) => Math.abs(v[key][b]) - Math.abs(v[key][a]));
+  const few = value.slice(0, MOST_VALUES).sort((a, b) => a - b);
   const parts = explainScore(model, pass, layer, head, at, key);
   return [
     make('p', { class: 'looks' }, ...pair, `: score ${number(scores[at][key])}, weight ${number(pattern[at][key])}, value `,
-      ...(value.length ? value.flatMap((i) => [' ', name(names[i]), ` ${number(v[key][i])}`]) : ['0']), '.'),
+      ...(few.length ? few.flatMap((i) => [' ', name(names[i]), ` ${number(v[key][i])}`]) : ['0']),
+      value.length > few.length && ` and ${value.length - few.length} smaller ones`, '. ',
+      button('what the head adds', () => view.change(stepOf(model, `${model.blocks[layer].heads[head].name}.`)), { class: 'link', 'data-key': 'adds' })),
     split(model, parts, scores[at][key]),
   ];
 }
@@ -98,7 +103,7 @@ function why(view, { scores, pattern, v }) {
 function split(model, parts, score) {
   const size = largest(parts.map(({ part }) => part));
   return tableOf({
-    label: 'the score, by pairs of lanes',
+    label: `the score, query · key / √${model.dHead}, by pairs of lanes; 1 is the bias`,
     corner: 'query lane',
     columns: ['key lane', 'part of the score'],
     rows: [...parts.map(({ queryLane }) => name(model.laneName(queryLane))), 'together'],

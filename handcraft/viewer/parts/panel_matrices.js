@@ -15,7 +15,12 @@ export function matricesPanel(view, root) {
     view.change({ part: select.value, row: first?.row ?? 0, column: first?.column ?? 0 });
   });
   zeros.addEventListener('change', draw);
-  return draw;
+  let drawn = '';
+  return () => {
+    const now = JSON.stringify([view.part, view.row, view.column, view.rules, view.log, view.done, view.original !== null]);
+    if (now !== drawn) draw();
+    drawn = now;
+  };
 
   function draw() {
     const parts = view.model.parts();
@@ -23,8 +28,9 @@ export function matricesPanel(view, root) {
     const part = parts.find((one) => one.part === view.part) ?? parts[0];
     select.value = part.part;
     const cells = view.model.cells(part.part);
-    fill(find(root, '.drawn'), matrix(view, part, cells, zeros.checked));
-    fill(find(root, '.cell'), ...cellWords(view, part, cells));
+    const written = view.done && view.original?.parts().some((one) => one.part === part.part) ? view.original.cells(part.part) : cells;
+    fill(find(root, '.drawn'), matrix(view, part, cells, written, zeros.checked));
+    fill(find(root, '.cell'), ...cellWords(view, part, cells, written));
   }
 }
 
@@ -37,15 +43,17 @@ export function matricesPanel(view, root) {
  * @param {import('./state.js').View} view
  * @param {Part} part
  * @param {Cell[]} cells
+ * @param {Cell[]} written
  * @param {boolean} zeros
  */
-function matrix(view, part, cells, zeros) {
+function matrix(view, part, cells, written, zeros) {
   const used = (/** @type {'row' | 'column'} */ side, /** @type {string[]} */ names) => {
-    const found = new Set([...cells.map((cell) => cell[side]), view[side]]);
+    const found = new Set([...[...cells, ...written].map((cell) => cell[side]), view[side]]);
     return [...names.keys()].filter((i) => zeros || found.has(i));
   };
   const [rows, columns] = [used('row', part.rows), used('column', part.columns)];
-  const at = new Map(cells.map((cell) => [cell.row * part.columns.length + cell.column, cell]));
+  const place = (/** @type {{row: number, column: number}} */ { row, column }) => row * part.columns.length + column;
+  const [at, before] = [cells, written].map((some) => new Map(some.map((cell) => [place(cell), cell])));
   const size = largest(cells.map(({ value }) => value));
   return tableOf({
     label: `${part.part}: ${part.title}`,
@@ -54,9 +62,10 @@ function matrix(view, part, cells, zeros) {
     picked: [rows.indexOf(view.row), columns.indexOf(view.column)],
     pick: (row, column) => view.change({ row: rows[row], column: columns[column], rules: [] }),
     cell(row, column) {
-      const found = at.get(rows[row] * part.columns.length + columns[column]);
-      const told = found?.rules.some((rule) => view.rules.includes(rule)) ? 'told' : '';
-      return { ...shaded(found?.value ?? 0, size), kind: told };
+      const here = place({ row: rows[row], column: columns[column] });
+      const [found, was] = [at.get(here), before.get(here)];
+      const told = [found, was].some((cell) => cell?.rules.some((rule) => view.rules.includes(rule)));
+      return { ...shaded(found?.value ?? 0, size, was?.value ?? 0), kind: told ? 'told' : '' };
     },
   });
 }
@@ -66,12 +75,14 @@ function matrix(view, part, cells, zeros) {
  * @param {import('./state.js').View} view
  * @param {Part} part
  * @param {Cell[]} cells
+ * @param {Cell[]} written
  */
-function cellWords(view, part, cells) {
+function cellWords(view, part, cells, written) {
   const { row, column } = view;
-  const cell = cells.find((one) => one.row === row && one.column === column);
+  const isHere = (/** @type {Cell} */ one) => one.row === row && one.column === column;
+  const [cell, before] = [cells.find(isHere), written.find(isHere)];
   const set = (/** @type {number} */ value) => {
-    if (Number.isFinite(value)) view.edit({ part: part.part, row, column, value });
+    if (Number.isFinite(Math.fround(value))) view.edit({ part: part.part, row, column, value });
   };
   const value = cell?.value ?? 0;
   const input = make('input', {
@@ -80,10 +91,12 @@ function cellWords(view, part, cells) {
   });
   return [
     make('p', {}, 'from ', name(part.rows[row]), ' to ', name(part.columns[column]), ': ',
-      make('label', {}, 'value ', input), button('0', () => set(0), { 'data-key': 'zero', 'aria-label': 'set to 0' }), ' ',
-      button('× −1', () => set(-value), { 'data-key': 'flip', 'aria-label': 'turn its sign' })),
-    make('ul', {}, ...(cell?.rules ?? []).map((rule) => make('li', {}, ruleWords(view, rule)))),
-    cell?.rules.length ? null : make('p', {}, value ? 'No rule wrote this number.' : 'No rule writes here.'),
+      make('label', {}, 'value ', input), button('set to 0', () => set(0), { 'data-key': 'zero' }), ' ',
+      button('turn the sign', () => set(-value), { 'data-key': 'flip' }), ' ',
+      view.log.length > 0 && button('undo', () => view.undo(), { 'data-key': 'undo' })),
+    (before?.value ?? 0) !== value && make('p', { class: 'wrong' }, `As written it is ${number(before?.value ?? 0)}:`),
+    make('ul', {}, ...(before?.rules ?? []).map((rule) => make('li', {}, ruleWords(view, rule)))),
+    before?.rules.length ? null : make('p', {}, 'No rule writes here.'),
   ];
 }
 

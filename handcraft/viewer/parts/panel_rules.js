@@ -1,6 +1,7 @@
 // The rules of the program: each can be switched off, and leads to the cells that it wrote.
 
-import { button, fill, find, make, name } from './dom.js';
+import { button, fill, find, frameOf, make, name } from './dom.js';
+import { stepOf } from './panel_steps.js';
 
 const FEW_LINES = 4; // of the lines of one rule
 
@@ -9,12 +10,17 @@ const FEW_LINES = 4; // of the lines of one rule
  * @param {HTMLElement} root
  */
 export function rulesPanel(view, root) {
+  let drawn = '';
   return () => {
-    fill(find(root, '.drawn'), view.groups.length
-      ? make('div', { class: 'scroll', role: 'region', 'aria-label': 'rules', tabindex: 0 },
-        make('ul', { class: 'list' }, ...view.groups.map((group) => item(view, group))))
-      : 'No rule wrote these weights.');
+    const now = JSON.stringify([view.rules, view.log, view.done, view.groups.length]);
+    if (now !== drawn) fill(find(root, '.drawn'), view.groups.length > 0 && rulesList(view), !view.groups.length && 'No rule wrote these weights.');
+    drawn = now;
   };
+}
+
+/** @param {import('./state.js').View} view */
+function rulesList(view) {
+  return frameOf('rules', make('ul', { class: 'list' }, ...view.groups.map((group) => item(view, group))));
 }
 
 /**
@@ -47,11 +53,11 @@ export function ruleLines({ model }, rules, isOff = false) {
 }
 
 /**
- * Shows a rule's first cell among the matrices, and marks all of its cells.
+ * Shows a rule's first cell among the matrices, marks all of its cells, and goes to the step where they act.
  * @param {import('./state.js').View} view
  * @param {number[]} rules
  */
 export function pointOut(view, rules) {
   const cell = rules.flatMap((rule) => view.model.cellsOf(rule))[0];
-  view.change({ rules, ...(cell && { part: cell.part, row: cell.row, column: cell.column }) });
+  view.change({ rules, ...(cell && { part: cell.part, row: cell.row, column: cell.column, ...stepOf(view.model, cell.part) }) });
 }

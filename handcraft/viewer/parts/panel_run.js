@@ -1,7 +1,10 @@
 // How the text goes on: greedily, as `handcraft run` continues it, or drawn with a seed.
 
 import { fill, find, make, visible } from './dom.js';
-import { answer, argmax, softmax } from './gpt2.js';
+import { answer, argmax } from './decoding.js';
+import { NOT_FINITE, softmax } from './gpt2.js';
+
+const MOST_ADDED = 500; // tokens: more would keep the page busy
 
 /**
  * @param {import('./state.js').View} view
@@ -10,16 +13,18 @@ import { answer, argmax, softmax } from './gpt2.js';
 export function runPanel(view, root) {
   const field = (/** @type {string} */ which) => /** @type {HTMLInputElement} */ (find(root, which));
   const sample = field('.sample');
+  const gap = view.model.prompts.texts.cut === 'ids' ? ' ' : ''; // between tokens
   for (const input of root.querySelectorAll('input')) input.addEventListener('input', draw);
   return draw;
 
   function draw() {
     const choose = sample.checked ? drawing(knobs()) : undefined;
-    const many = field('.many').valueAsNumber || undefined;
+    const wanted = field('.many').valueAsNumber;
+    const many = wanted >= 1 ? Math.min(wanted, MOST_ADDED) : undefined;
     const said = continued(view, view.model, many, choose);
     const before = view.done && view.pass ? view.original : null;
     const written = before ? words(continued(view, before, many).said) : '';
-    fill(find(root, '.answer'), words(said.before), make('b', {}, words(said.said)), words(said.after));
+    fill(find(root, '.answer'), words(said.before), gap, make('b', {}, words(said.said)), gap, words(said.after));
     find(root, '.ending').textContent = said.ending;
     fill(find(root, '.written'), before ? 'As written: ' : null, before ? make('bdi', {}, written) : null);
     find(root, '.written').classList.toggle('wrong', written !== words(said.said));
@@ -27,12 +32,15 @@ export function runPanel(view, root) {
 
   /** @param {number[]} ids */
   function words(ids) {
-    return visible(ids.map((id) => view.model.tokens[id]).join(''));
+    return visible(ids.map((id) => view.model.tokens[id]).join(gap));
   }
 
   /** @returns {Knobs} */
   function knobs() {
-    const of = (/** @type {string} */ which, /** @type {number} */ otherwise) => field(which).valueAsNumber || otherwise;
+    const of = (/** @type {string} */ which, /** @type {number} */ otherwise) => {
+      const value = field(which).valueAsNumber;
+      return value > 0 ? value : otherwise;
+    };
     return { temperature: of('.temperature', 1), k: of('.topk', Infinity), p: of('.topp', 1), seed: of('.seed', 0) };
   }
 }
@@ -48,13 +56,28 @@ export function runPanel(view, root) {
  */
 function continued(view, model, many, choose) {
   if (!view.pass) return { before: [], said: [], after: [], ending: 'Not answered.' };
-  const { ids, added, answer: said } = answer(model, view.given, many, choose);
+  const found = answered(model, view.given, many, choose);
+  if (!found) return { before: [], said: [], after: [], ending: `Not answered: ${NOT_FINITE}.` };
+  const { ids, added, answer: said } = found;
   if (!added.length && said.length) return { before: [], said, after: [], ending: 'A token for each position of the text.' };
   const isStopped = added.length > 0 && added[added.length - 1] === model.stopId;
   const after = added.slice(isStopped && said[said.length - 1] !== model.stopId ? -1 : added.length);
   const echoes = added.slice(0, added.length - said.length - after.length);
   const ending = `${added.length} tokens${isStopped ? ', the last of them the stop token' : ''}.`;
   return { before: [...ids, ...echoes], said, after, ending };
+}
+
+/**
+ * What the model says; null where its numbers are too large on the way.
+ * @param {Parameters<typeof answer>} given
+ */
+function answered(...given) {
+  try {
+    return answer(...given);
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 // The pass at one position, step by step: the embedding, each head, the neurons, the logits.
 
 import { choices, fill, find, largest, make, name, number, tableOf } from './dom.js';
-import { argmax } from './gpt2.js';
+import { argmax } from './decoding.js';
 import { laneTable, shaded } from './panel_stream.js';
 import { headsOf } from './state.js';
 
@@ -43,6 +43,19 @@ function stepsOf(model) {
 }
 
 /**
+ * The step that a matrix belongs to, with the head that it is about.
+ * @param {import('./model.js').Model} model
+ * @param {string} part
+ * @returns {Partial<import('./state.js').View>}
+ */
+export function stepOf(model, part) {
+  const steps = stepsOf(model);
+  const found = steps.findIndex((step) => part.startsWith(`${step.name.replace('head ', '')}.`));
+  const { kind, layer, head } = steps[Math.max(0, found)];
+  return { step: part === 'lm_head' ? steps.length - 1 : Math.max(0, found), ...(kind === 'head' && { layer, head }) };
+}
+
+/**
  * @param {import('./state.js').View} view
  * @param {import('./gpt2.js').Pass} pass
  * @param {Step} step
@@ -53,9 +66,13 @@ function drawn(view, pass, { kind, layer, head, name: title }) {
   if (kind === 'embedding') return embedding(view, pass);
   if (kind === 'logits') return logits(view, pass);
   if (kind === 'head' && block.attn) {
-    const { written } = block.attn.heads[head];
-    return [headWords(view, block.attn.heads[head], layer, head),
-      laneTable(`what ${title} adds`, model, [{ head: 'before the layer', values: block.residPre[at] }, { head: 'added', values: written[at] }])];
+    const { heads } = block.attn;
+    const rest = Float32Array.from(model.weights.blocks[layer].attn?.c_proj.b.values ?? []);
+    heads.forEach((other, h) => h !== head && other.written[at].forEach((value, lane) => { rest[lane] += value; }));
+    return [headWords(view, heads[head], layer, head), laneTable(`what ${title} adds`, model, [
+      { head: 'before the layer', values: block.residPre[at] }, { head: 'added', values: heads[head].written[at] },
+      ...(rest.some(Boolean) ? [{ head: heads.length > 1 ? 'by the others and the bias' : 'by the bias', values: rest }] : []),
+      { head: 'after the layer', values: block.residMid[at] }])];
   }
   if (!block.mlp) return [];
   const added = block.residPost[at].map((x, i) => x - block.residMid[at][i]);
@@ -89,12 +106,13 @@ function headWords(view, { pattern, z }, layer, head) {
   const weights = pattern[at];
   const keys = [...weights.keys()].filter((k) => weights[k] >= 0.0005).sort((a, b) => weights[b] - weights[a]);
   const names = model.blocks[layer].heads[head].value;
-  const read = [...names.keys()].filter((i) => names[i]);
+  const value = z[at];
+  const read = [...names.keys()].filter((i) => names[i] && value[i]).sort((a, b) => Math.abs(value[b]) - Math.abs(value[a]));
   return make('p', { class: 'looks' }, name(view.position(at)), ' looks at ',
     ...keys.slice(0, 6).flatMap((k, i) => [i > 0 && ', ', name(view.position(k)), ` (${number(weights[k], 3)})`]),
     keys.length > 6 && `, and ${keys.length - 6} more`, '; of their values it reads ',
-    ...read.slice(0, 12).filter((i) => z[at][i]).flatMap((i, n) => [n > 0 && ', ', name(names[i]), ` = ${number(z[at][i])}`]),
-    read.every((i) => !z[at][i]) && '0', '.');
+    ...read.slice(0, 6).flatMap((i, n) => [n > 0 && ', ', name(names[i]), ` = ${number(value[i])}`]),
+    read.length > 6 && `, and ${read.length - 6} smaller ones`, !read.length && '0', '.');
 }
 
 /**
@@ -102,15 +120,20 @@ function headWords(view, { pattern, z }, layer, head) {
  * @param {{pre: Float32Array[], post: Float32Array[]}} computed
  * @param {number} layer
  */
-function neurons({ model, at }, { pre, post }, layer) {
+function neurons({ model, at, groups }, { pre, post }, layer) {
   const { neurons: names, neuronRules } = model.blocks[layer];
+  const rule = (/** @type {string} */ path) => groups.filter((group) => path && group.path.startsWith(`${path} > `))
+    .flatMap(({ rules }) => rules).slice(0, 4).map((one) => model.rules[one].text).join('; ');
   const [size, top] = [largest(pre[at]), largest(post[at])];
   return tableOf({
     label: 'neurons',
     corner: 'neuron',
-    columns: ['before', model.activation],
+    columns: ['before', model.activation, 'rule'],
     rows: [...pre[at].keys()].map((i) => name(`${names[i]}  ${neuronRules[i]}`)),
-    cell: (row, column) => (column ? shaded(post[at][row], top) : shaded(pre[at][row], size)),
+    cell(row, column) {
+      if (column === 2) return { text: name(rule(neuronRules[row])), kind: 'said' };
+      return column ? shaded(post[at][row], top) : shaded(pre[at][row], size);
+    },
   });
 }
 

@@ -9,11 +9,12 @@ import { pointOut, ruleLines } from './panel_rules.js';
  */
 export function tourPanel(view, root) {
   const { docs } = view.model;
-  const last = docs.length + view.groups.length - 1;
+  const groups = view.groups.filter(({ source }) => source);
+  const last = docs.length + groups.length - 1;
   let stop = 0;
   const go = (/** @type {number} */ by) => {
     stop = Math.max(0, Math.min(last, stop + by));
-    const group = view.groups[stop - docs.length];
+    const group = groups[stop - docs.length];
     if (group) pointOut(view, group.rules);
     else view.change({ rules: [] });
   };
@@ -21,7 +22,7 @@ export function tourPanel(view, root) {
   find(root, '.back').addEventListener('click', () => go(-1));
   find(root, '.on').addEventListener('click', () => go(1));
   return () => {
-    const group = view.groups[stop - docs.length];
+    const group = groups[stop - docs.length];
     find(root, '.count').textContent = `${stop + 1} of ${last + 1}`;
     fill(find(root, '.words'), ...(group ? [
       make('p', {}, name(group.path), ' ', make('span', { class: 'soft' }, name(group.source))), ruleLines(view, group.rules),

@@ -31,7 +31,8 @@ export function readHash(views) {
       if (edit) view.edit(edit);
     }
   });
-  return { text: said.get('text'), at: Number(said.get('at') ?? NaN) };
+  const at = Number(said.get('at') ?? NaN);
+  return { text: said.get('text'), at: Number.isInteger(at) ? at : NaN };
 }
 
 /** @param {string} text @returns {unknown[]} */
@@ -60,6 +61,6 @@ function asEdit(list, model) {
   const [first, row, column, value] = list;
   if (Array.isArray(first) && first.length && first.every((rule) => isIndex(rule, model.rules.length))) return { rules: first, on: row === true };
   const part = model.parts().find((one) => one.part === first);
-  const fits = part && isIndex(row, part.rows.length) && isIndex(column, part.columns.length) && Number.isFinite(value);
+  const fits = part && isIndex(row, part.rows.length) && isIndex(column, part.columns.length) && typeof value === 'number' && Number.isFinite(Math.fround(value));
   return fits ? { part: part.part, row, column, value } : null;
 }

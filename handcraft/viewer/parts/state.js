@@ -1,7 +1,9 @@
 // What a person has chosen and changed on the page, and what the model makes of it. Panels read it and are drawn anew after
 // every change; only `change`, `write` and `edit` change it.
 
-import { argmax, forward } from './gpt2.js';
+import { visible } from './dom.js';
+import { argmax } from './decoding.js';
+import { forward, isFinitePass, NOT_FINITE } from './gpt2.js';
 
 /**
  * @typedef {import('./model.js').Model} Model
@@ -31,8 +33,11 @@ export class View {
     this.ids = []; // those that fit into the window, the last ones: what the model reads
     this.problem = ''; // why the text cannot be run
     this.unasked = ''; // why the claim does not speak about the text
+    this.overflow = ''; // why there are no numbers of it
     /** @type {Pass | null} */
     this.pass = null;
+    /** @type {Pass | null} of the model as written, where it was edited */
+    this.before = null;
     this.at = 0; // the chosen position: the query of every head
     this.key = 0; // the position it is seen looking at
     const first = headsOf(model)[0];
@@ -49,7 +54,6 @@ export class View {
     /** @type {Edit[]} */
     this.log = [];
     this.done = 0; // how many of the log stand; the rest was undone
-    this.groups = grouped(model);
     /** @type {(() => void)[]} */
     this.listeners = [];
   }
@@ -69,7 +73,7 @@ export class View {
     const found = this.model.encode(text);
     this.given = 'ids' in found ? found.ids : [];
     this.problem = 'problem' in found ? found.problem : '';
-    this.whole = this.model.prompts.begun(this.model.framed(this.given).ids);
+    this.whole = this.problem ? [] : this.model.prompts.begun(this.model.framed(this.given).ids);
     this.ids = this.whole.slice(-this.model.nCtx);
     this.run();
     this.change({ text, at: Math.max(0, this.ids.length - 1) });
@@ -80,7 +84,11 @@ export class View {
     const asked = this.whole.length ? this.model.asked(this.whole) : null;
     this.unasked = asked && !asked.asked ? asked.why : '';
     const refused = !asked || (!asked.asked && asked.refused);
-    this.pass = refused ? null : forward(this.model, this.ids);
+    const pass = refused ? null : forward(this.model, this.ids);
+    this.overflow = pass && !isFinitePass(pass) ? NOT_FINITE : '';
+    this.pass = this.overflow ? null : pass;
+    const before = this.original && this.done && this.pass ? forward(this.original, this.ids) : null;
+    this.before = before && isFinitePass(before) ? before : null;
   }
 
   /** Points at the key that the chosen head looks at most. */
@@ -124,8 +132,17 @@ export class View {
     this.run();
     this.change({});
     if (this.done && !this.original) {
-      this.asWritten().then((original) => this.change({ original }));
+      this.asWritten().then((original) => {
+        this.original = original;
+        this.run();
+        this.change({});
+      });
     }
+  }
+
+  /** The rules of the program by their paths; of weights without a program, its parts. */
+  get groups() {
+    return grouped(this.model);
   }
 
   /**
@@ -133,7 +150,7 @@ export class View {
    * @param {number} position
    */
   position(position) {
-    return `${position} ${this.model.tokens[this.ids[position]]}`;
+    return `${position} ${visible(this.model.tokens[this.ids[position]])}`;
   }
 }
 
@@ -153,7 +170,9 @@ export function headsOf(model) {
 function grouped(model) {
   /** @type {Map<string, RuleGroup>} */
   const groups = new Map();
+  const isProgram = model.rules.some(({ source }) => source);
   model.rules.forEach(({ path, source }, i) => {
+    if (isProgram ? !source : path === 'edits') return;
     const group = groups.get(path) ?? { path, source, rules: [] };
     group.rules.push(i);
     groups.set(path, group);
