@@ -59,7 +59,8 @@ class OnText:
                 level = self._entry(levels.labels, table, q, k)
                 if level > best:
                     best, at = level, k
-            found.append(Nowhere(number) if at is None else self.of(read)[at])
+            none = Nowhere(number, read)
+            found.append(none if at is None else self.of(read)[at])
         return found
 
     def _weights(self, symbol: int) -> tuple[Labels, Array]:

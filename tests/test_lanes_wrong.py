@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
+from itertools import product
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 from lane_programs import is_right, tagged
+from lane_texts import OnText
 
 from handcraft import each, tag
 from handcraft.core.gpt2 import Array
@@ -17,10 +20,14 @@ from handcraft.lowering.lower import Lowering
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
+from handcraft.proof.lanes.meaning import MeaningForms
+from handcraft.proof.lanes.symbols import LaneSymbol, Symbols
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
+    best,
     count,
     fetch,
+    first,
     indices,
     latest,
     lookup,
@@ -140,6 +147,115 @@ def test_a_count_that_is_no_rank_places_nothing() -> None:
     placed = otherwise(fetch(tokens, there(count(earlier)) == indices), "0")
     with pytest.raises(Rejected, match="a fetch may select several positions"):
         measured_lanes(held_to(tagged("median", 3), placed), ())
+
+
+# ------------------------------------------------------------ a choice that reads itself
+
+LETTERS = "abcd"  # of values: those of the texts are a and b
+BEFORE = there(indices) < indices
+PLACES = {
+    "previous": indices - 1,
+    "next": indices + 1,
+    "first": first(there(tokens) == "a"),
+    "latest": latest((there(tokens) == "b") & BEFORE),
+    "same": latest((there(tokens) == tokens) & BEFORE),
+    "best": best(
+        there(lookup({"a": 1, "b": 2}, tokens)), there(indices) != indices
+    ),
+}
+
+
+def nested(places: list[str], defaults: str) -> Expression:
+    """The token at a position of a position of ..., and what is said where there is none."""
+    e: Expression = tokens
+    for place, default in zip(places, defaults, strict=True):
+        e = fetch(e, there(indices) == PLACES[place], default=default)
+    return e
+
+
+def said_wrongly(e: Expression, causal: bool) -> list[tuple[str, int]] | None:
+    """The texts and positions where the form of an expression is not its value; None where it has
+    no form.
+    """
+    symbols = Symbols(("a", "b"), 3, causal)
+    try:
+        form = MeaningForms(symbols).of(e)
+    except Rejected:
+        return None
+    possible = symbols.possible(form.labels)
+    found = []
+    for text in (
+        "".join(x) for n in (1, 2, 3) for x in product("ab", repeat=n)
+    ):
+        on = OnText(symbols, text)
+        for q, value in enumerate(e.all(text, causal=causal)):
+            row = on.row(form.labels, q)
+            if form.table[row] != value or not possible[row]:
+                found.append((text, q))
+    return found
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    ("places", "made", "wanted"),
+    [
+        ("previous previous", "aa", "ab"),
+        ("latest latest", "ab", "aa"),
+        ("same same", "aa", "ab"),
+        ("previous same previous", "aaa", "aab"),
+        ("latest previous latest", "aab", "baa"),
+        ("previous best previous", "baa", "bab"),
+        ("previous previous previous", "aab", "aba"),
+        ("previous previous previous", "aba", "aaa"),
+    ],
+)
+def test_that_it_selects_nothing_is_not_that_what_it_reads_was_nowhere(
+    places: str, made: str, wanted: str, causal: bool
+) -> None:
+    """A position before the first one is none; one before the second is there, and has none."""
+    names = places.split()
+    model = tag(nested(names, made), tokens="ab", n=3, causal=causal).build()
+    assert measured_lanes(model, ()).margin > 0
+    refused(held_to(model, nested(names, wanted)), "the margin may be")
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_what_is_read_together_may_be_nowhere_at_different_depths(
+    causal: bool,
+) -> None:
+    """The token before is there, and the one before that is not."""
+    x = nested(["previous"], "a")
+    y = nested(["previous", "previous"], "cc")
+    says = {(p, q): p for p, q in product("ab", "abc")}
+    model = tag(lookup(says, x, y), tokens="ab", n=3, causal=causal).build()
+    assert measured_lanes(model, ()).margin > 0
+    other = says | {("b", "c"): "a"}
+    refused(held_to(model, lookup(other, x, y)), "the margin may be")
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_form_of_nested_choices_is_what_the_evaluator_says(
+    causal: bool,
+) -> None:
+    random, compared = Random(11), 0
+    for _ in range(60):
+        few = random.sample(list(PLACES), 2)
+        parts = []
+        for _ in range(random.choice((1, 2))):
+            depth = random.choice((2, 3, 3, 4))
+            defaults = "".join(random.choices(LETTERS, k=depth))
+            parts.append(nested(random.choices(few, k=depth), defaults))
+        says = {pair: random.choice("ab") for pair in product(LETTERS, LETTERS)}
+        e = lookup(says, *parts) if len(parts) == 2 else parts[0]
+        found = said_wrongly(e, causal)
+        compared += found is not None
+        assert not found
+    assert compared > 40
+
+
+def test_a_symbol_has_no_value_twice() -> None:
+    with pytest.raises(Rejected, match="the same value twice"):
+        LaneSymbol(("a", "b", "a"))
 
 
 # ------------------------------------------------------------ the claim

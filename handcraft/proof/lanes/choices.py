@@ -212,14 +212,8 @@ class Levels:
         if first is not self:  # it knows who asks
             return first.picked(symbol)
         if self.symbols.all[symbol].everywhere:
-            read = self.picked(AT_INDEX)
-            table = as_objects(
-                [
-                    Nowhere(self.number) if isinstance(x, Nowhere) else 0
-                    for x in read.table.reshape(-1)
-                ]
-            )
-            if any(x != 0 for x in table):
+            places = self.picked(AT_INDEX).table.reshape(-1)
+            if any(isinstance(x, Nowhere) for x in places):
                 raise Rejected("what all positions share, read at none")
             return variable(self.symbols, symbol)
         if (known := self._certain(symbol)) is not None:
@@ -239,7 +233,7 @@ class Levels:
         else:
             column = self.pairs.column((1, symbol))
         values = self.symbols.all[symbol].values
-        found: list[Any] = [Nowhere(self.number)] * len(asked)
+        found: list[Any] = [self._none(symbol)] * len(asked)
         for row in np.flatnonzero(asked):
             may = np.unique(column[self.levels[row] >= 0])
             if len(may) > 1 or (len(may) and self.sure[row] < 0):
@@ -254,7 +248,7 @@ class Levels:
         fact = self._fact(symbol)
         asked = self.symbols.possible(self.queries).reshape(-1)
         may: Array = np.array(fact[asked].any(axis=0))
-        values = (*self.symbols.all[symbol].values, Nowhere(self.number))
+        values = (*self._values(symbol), self._none(symbol))
         kept = tuple(
             x for x, is_one in zip(values, may.tolist(), strict=True) if is_one
         )
@@ -293,10 +287,16 @@ class Levels:
     def _values(self, symbol: int) -> tuple[Any, ...]:
         return self.symbols.all[symbol].values
 
+    def _none(self, symbol: int) -> Nowhere:
+        """What is read of a symbol where no position is selected: it is no value of the symbol,
+        which is older than what is read of it.
+        """
+        return Nowhere(self.number, symbol)
+
     def _fit(self, a: Any, symbol: int, b: Any, read: int, fits: Array) -> bool:
-        none = Nowhere(self.number)
-        if none in (a, b):
-            return bool(a == b)
+        gone = a == self._none(symbol), b == self._none(read)
+        if any(gone):
+            return all(gone)
         at = self._values(symbol).index(a), self._values(read).index(b)
         return bool(fits[at])
 

@@ -147,7 +147,9 @@ def composed(
     read: Sequence[Form],
     none: Any,
 ) -> tuple[Labels, Array]:
-    """A table over symbols, where each symbol is given by a form; `none` where one is Nowhere."""
+    """A table over symbols, where each symbol is given by a form: what a choice reads of it. It has
+    `none` where one is Nowhere, and not because what is read is.
+    """
     wider = labels_of(*read)
     shape = symbols.shape(wider)
     if np.prod(shape) > MOST_TABLE_ROWS:
@@ -159,12 +161,11 @@ def composed(
             (type(x) is str, x): i
             for i, x in enumerate(symbols.all[symbol].values)
         }
-        flat = [
-            places.get((type(x) is str, x), -1) for x in form.table.reshape(-1)
-        ]
+        values = form.table.reshape(-1)
+        flat = [places.get((type(x) is str, x), -1) for x in values]
         if any(
-            i < 0 and not isinstance(x, Nowhere)
-            for i, x in zip(flat, form.table.reshape(-1), strict=True)
+            i < 0 and not (isinstance(x, Nowhere) and x.read == symbol)
+            for i, x in zip(flat, values, strict=True)
         ):
             raise Rejected("a symbol has a value that is not known of it")
         index = np.array(flat, dtype=np.int64).reshape(form.table.shape)

@@ -124,7 +124,7 @@ class MeaningForms:
                 default,
             )
         read = [choice.picked(s) for _, s in value.labels]
-        gone = Nowhere(-1)
+        gone = Nowhere(-1, -1)
         labels, table = composed(
             self.symbols, value.labels, value.table, read, gone
         )

@@ -30,11 +30,15 @@ AT_TOKEN, AT_INDEX, AT_LENGTH = 0, 1, 2
 
 @dataclass(frozen=True)
 class Nowhere:
-    """The value of what is read by a choice that selects no position; of each choice its own, so
-    that what is read can be nowhere, too.
+    """The value of what is read by a choice that selects no position.
+
+    choice  the number of the choice
+    read    the symbol that it would read: what is read can be nowhere, too, where the same choice
+            selects no position, and is then another value
     """
 
     choice: int
+    read: int
 
 
 @dataclass
@@ -49,6 +53,11 @@ class LaneSymbol:
     everywhere: bool = False
     first: int | None = None
     choice: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        # a row of a table is found by its value
+        if len({(type(x) is str, x) for x in self.values}) < len(self.values):
+            raise Rejected("a symbol has the same value twice")
 
 
 @dataclass
