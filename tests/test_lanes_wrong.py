@@ -258,6 +258,48 @@ def test_a_symbol_has_no_value_twice() -> None:
         LaneSymbol(("a", "b", "a"))
 
 
+# ------------------------------------------------------------ what overflows and cancels
+
+
+def with_a_neuron(weight: float, places: slice, block: int) -> Model:
+    """A model of neurons alone, with two more lanes of the stream, both 2^20 at these positions,
+    and one more neuron, which is their difference times a weight and adds to no lane.
+    """
+    says = {("a", 1): "b", ("b", 2): "a"}
+    e = otherwise(lookup(says, tokens, indices), tokens)
+    model = tag(e, tokens="ab", n=3, causal=True).build()
+    weights = deepcopy(model.weights)
+    d = weights["wte"].shape[1]
+    weights["wte"] = np.pad(weights["wte"], ((0, 0), (0, 2)))
+    weights["wpe"] = np.pad(weights["wpe"], ((0, 0), (0, 2)))
+    weights["wpe"][places, d:] = 2.0**20
+    for i, parts in enumerate(weights["blocks"]):
+        into, out = parts["mlp"]["c_fc"], parts["mlp"]["c_proj"]
+        more = int(i == block)
+        into["w"] = np.pad(into["w"], ((0, 2), (0, more)))
+        into["b"] = np.pad(into["b"], (0, more))
+        out["w"] = np.pad(out["w"], ((0, more), (0, 2)))
+        out["b"] = np.pad(out["b"], (0, 2))
+        if more:
+            into["w"][d:, -1] = weight, -weight
+    return replace(model, weights=weights)
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+@pytest.mark.parametrize("block", [0, 1])
+@pytest.mark.parametrize(
+    "places", [slice(None), slice(1, None), slice(3, None)]
+)
+def test_a_neuron_whose_products_overflow_and_cancel(
+    places: slice, block: int
+) -> None:
+    """The sum of a product and its opposite is 0, but not of two that are infinite."""
+    fits = with_a_neuron(2.0**70, places, block)
+    assert is_right(fits)
+    assert measured_lanes(fits, ()).margin > 0
+    refused(with_a_neuron(2.0**110, places, block), "sum .* could overflow")
+
+
 # ------------------------------------------------------------ the claim
 
 

@@ -136,9 +136,11 @@ class LaneStream:
         out, bias = mlp["c_proj"]["w"], mlp["c_proj"]["b"]
         for name in ("text", "first"):
             lanes = getattr(self, name)
+            self._bound(lanes)
+            self._size(lanes, w, b)
             before = self._linear(lanes, w, b)
             after = [self._active(lane) for lane in before]
-            self._bound(lanes, after)
+            self._bound(after)
             if any(not lane.most < _CUBED for lane in before):
                 raise Rejected("a neuron could overflow")
             self._size(after, out, bias)
