@@ -33,6 +33,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -46,19 +47,6 @@ from handcraft.cli.usage import Commands, OneCommand
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 _SHELL = [[option] for option in SHELL_OPTIONS]
-
-app = typer.Typer(
-    cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="A construction kit for hand-weighted transformers.",
-    epilog=(
-        "Exit codes: 0 done; 1 refuted, or a check failed; 2 bad usage or bad input; 3"
-        " undecided; 70 a bug in handcraft."
-    ),
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
 COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "build": making.build,
@@ -78,8 +66,6 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "list": making.list_programs,
     "new": making.new,
 }
-for name, command in COMMANDS.items():
-    app.command(name, cls=OneCommand)(command)
 
 
 def _show_version(asked: bool) -> None:
@@ -90,7 +76,6 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool,
@@ -105,6 +90,30 @@ def _options(
     """Nothing: each option of the whole has its callback."""
 
 
+@cache
+def app_of(*names: str) -> typer.Typer:
+    """The command line with these commands."""
+    found = typer.Typer(
+        cls=Commands,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="A construction kit for hand-weighted transformers.",
+        epilog=(
+            "Exit codes: 0 done; 1 refuted, or a check failed; 2 bad usage or bad input; 3"
+            " undecided; 70 a bug in handcraft."
+        ),
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    found.callback()(_options)
+    for name in names:
+        found.command(name, cls=OneCommand)(COMMANDS[name])
+    return found
+
+
+app = app_of(*COMMANDS)
+
+
 def main() -> None:
     """Run the command that sys.argv names, and exit with its code. Every error, the user's or ours,
     is one line on stderr.
@@ -113,5 +122,11 @@ def main() -> None:
 
 
 def _run() -> int:
-    """The exit code of the command that sys.argv names: a command's Exit comes back as its code."""
-    return app(prog_name="handcraft", standalone_mode=False) or 0
+    """The exit code of the command that sys.argv names: a command's Exit comes back as its code.
+
+    The options of the other commands are not looked at: that would take as long as to build a
+    small program.
+    """
+    named = sys.argv[1] if len(sys.argv) > 1 else ""
+    asked = app_of(named) if named in COMMANDS else app
+    return asked(prog_name="handcraft", standalone_mode=False) or 0
