@@ -20,6 +20,7 @@ ROUNDS = 5
 BLANK = "<!doctype html><title>blank</title><p>blank<textarea class=text></textarea>"
 PAINT = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 DRAWN = "return performance.getEntriesByName('drawn')[0]?.startTime"
+UNDRAWN = "return !document.querySelector('.text')"
 KEY = """const [texts, done] = arguments;
 const field = document.querySelector('.text');
 const frame = () => new Promise((next) => requestAnimationFrame(() => setTimeout(next)));
@@ -63,6 +64,8 @@ def keys(
 ) -> tuple[float, float]:
     """The medians of the times from a change of the text to the bars, and until all is drawn."""
     driver.get(path.as_uri())
+    while driver.execute_script(UNDRAWN):  # the model is still being unpacked
+        pass
     times = driver.execute_async_script(KEY, texts)
     return median(one for one, _ in times), median(two for _, two in times)
 
