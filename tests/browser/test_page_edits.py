@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,11 +18,13 @@ from handcraft.core.weights import flatten, nest
 from handcraft.model import Model
 
 NOT_FINITE = "the numbers are not finite: the weights are too large for float32"
+# without some of their rules NumPy and the page differ by more than is told here
+APART = ("dyck1", "luhn", "sort", "sequence/sort")
 EDITED = "edited: the verdict is about the program as written"
 
 
-def without(model: Model, path: str) -> list[float]:
-    """The logits after the text, of a model without what the rules at a path wrote."""
+def without(model: Model, ids: Sequence[int], path: str) -> list[float]:
+    """The logits after a text, of a model without what the rules at a path wrote."""
     arrays = {
         name: array.astype("float64") * 0
         for name, array in flatten(model.weights).items()
@@ -33,28 +36,32 @@ def without(model: Model, path: str) -> list[float]:
             )
             array[entry.row, entry.column] += entry.value
     weights = nest({name: a.astype("float32") for name, a in arrays.items()})
-    logits = gpt2(np.array(ids_of(model.name)), **weights, **model.config)
+    logits = gpt2(np.array(ids), **weights, **model.config)
     return [float(x) for x in logits[-1]]
 
 
 def bars(opened: Opened) -> list[float]:
-    """The logits that are shown, of at most twelve tokens in their order."""
+    """The logits that are shown: in the order of the tokens, of more than twelve the best first."""
     (table,) = opened.rows(".bars")
     return numbers_in(row[1] for row in table[1:])
 
 
-@pytest.mark.parametrize("name", ["aab", "adder", "caesar", "subleq"])
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in APART])
 def test_a_rule_that_is_switched_off_writes_nothing(
     opened: Opened, name: str
 ) -> None:
     model = model_of(name)
     opened(name).type(text_for(name))
+    many = len(model.vocabulary) > 12
+    if many:  # else all are shown
+        opened.click(".next .all input")
     before = bars(opened)
     paths = list(dict.fromkeys(e.reason.rule for e in model.entries))
     assert opened.texts(".rules label bdi") == paths
     for path in paths[:: max(1, len(paths) // 6)]:
         opened.click(f"[data-key='rule {path}']")
-        expected = without(model, path)
+        expected = without(model, ids_of(name), path)
+        expected = sorted(expected, reverse=True) if many else expected
         size = max(1.0, *map(abs, expected))
         assert bars(opened) == pytest.approx(expected, abs=2e-5 * size), path
         opened.click(".undo")
