@@ -18,7 +18,7 @@ from handcraft.core.weights import flatten, nest
 from handcraft.model import Model
 
 NOT_FINITE = "the numbers are not finite: the weights are too large for float32"
-# without some of their rules NumPy and the page differ by more than is told here
+# without some of their rules great scores nearly tie: float32 and float64 differ in NumPy itself
 APART = ("dyck1", "luhn", "sort", "sequence/sort")
 EDITED = "edited: the verdict is about the program as written"
 
