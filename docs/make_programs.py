@@ -45,7 +45,7 @@ The programs of `programs/sequence/` are an expression of a few lines in a frame
 `tag(count(there(tokens) == tokens), tokens="abc", n=8)`, which is compiled to slots and rules;
 `handcraft write sequence/hist` shows them. Each answers every position of a text of up to *n* of
 its *tokens*; with *causal* it sees the text up to that position only. Another length or alphabet is
-another `n=` or `tokens=`. No proof follows a claim on every position yet.
+another `n=` or `tokens=`. They are proved by what each lane holds ([proofs](proofs.md)).
 
 | program | tokens | n | causal | layers | heads | dense | verdict | contexts | least margin |
 |---|---|--:|---|--:|--:|--:|---|--:|--:|

@@ -43,7 +43,7 @@ def assert_accurate(
     are all that there are.
 
     program  a Program, a Model, a path, or the name of a bundled program
-    method   certificate, exhaustive or sampled: only these are tried, in this order
+    method   lanes, certificate, exhaustive or sampled: only these are tried, in this order
     budget   at most so many contexts (10000), or seconds ("30s")
     claim    the model is held to this claim instead of the program's own
     dtype    float32 or float64

@@ -206,7 +206,7 @@ ARGUMENTS = [
     ),
     arguments(
         "an unknown method",
-        "there is no method 'exhaustiv'; there are certificate, exhaustive, sampled;"
+        "there is no method 'exhaustiv'; there are lanes, certificate, exhaustive, sampled;"
         " did you mean 'exhaustive'?",
         "verify",
         "aab",
@@ -215,7 +215,7 @@ ARGUMENTS = [
     ),
     arguments(
         "a method missing after a comma",
-        "there is no method ''; there are certificate, exhaustive, sampled",
+        "there is no method ''; there are lanes, certificate, exhaustive, sampled",
         "verify",
         "aab",
         "--method",
@@ -223,7 +223,7 @@ ARGUMENTS = [
     ),
     arguments(
         "an empty method",
-        "there is no method ''; there are certificate, exhaustive, sampled",
+        "there is no method ''; there are lanes, certificate, exhaustive, sampled",
         "verify",
         "aab",
         "--method",

@@ -365,7 +365,7 @@ def test_what_cannot_be_verified_is_refused() -> None:
         verify(claiming(None).build())
     with Refused(
         ProgramError,
-        "there is no method 'sample'; there are certificate, exhaustive, sampled; did"
+        "there is no method 'sample'; there are lanes, certificate, exhaustive, sampled; did"
         " you mean 'sampled'?",
     ):
         verify(bundled_model("aab"), methods=["sample"])

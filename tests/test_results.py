@@ -360,11 +360,11 @@ def test_wrong_arguments_are_answered() -> None:
         ),
         (
             lambda: handcraft.verify("aab", method=[]),
-            "a method is one or several of certificate, exhaustive, sampled, found []",
+            "a method is one or several of lanes, certificate, exhaustive, sampled, found []",
         ),
         (
             lambda: handcraft.verify("aab", method=3),  # type: ignore[arg-type]
-            "a method is one or several of certificate, exhaustive, sampled, found 3",
+            "a method is one or several of lanes, certificate, exhaustive, sampled, found 3",
         ),
         (
             lambda: handcraft.verify("aab", budget=0.5),  # type: ignore[arg-type]

@@ -145,7 +145,7 @@ def test_each_program_is_what_its_expression_says(
                 assert x is None or token == str(x)
         assert (row["texts"], row["every_text"]) == (30, True)
         assert row["verdict"] == "checked"
-        assert handcraft.verify(folder).verdict == "checked"
+        assert handcraft.verify(folder).verdict in ("checked", "proved")
 
 
 def test_the_programs_differ_and_none_is_trivial(

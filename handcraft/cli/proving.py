@@ -45,7 +45,7 @@ def verify(
             "--method",
             metavar="METHODS",
             help="Try only these methods, in this order, separated by commas:"
-            " certificate, exhaustive, sampled.",
+            " lanes, certificate, exhaustive, sampled.",
         ),
     ] = None,
     budget: Annotated[

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from handcraft.model import Model
+from handcraft.proof.by_lanes import agreed, certificate_of, is_for
 from handcraft.proof.checker import (
     Rejected,
     check,
@@ -21,6 +22,12 @@ from handcraft.proof.checker import (
     write_certificate,
 )
 from handcraft.proof.claimed import claim_of
+from handcraft.proof.lanes.certificate import (
+    is_lane_certificate,
+    read_lanes,
+    write_lanes,
+)
+from handcraft.proof.lanes.check import check_lanes
 from handcraft.proof.prove import gated, recorded, too_large, uncollected
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.report import Report
@@ -37,6 +44,8 @@ def certify(
     """
     start = time.monotonic()
     task = _task(model, progress, start + seconds)
+    if is_for(model):
+        return _certified_by_lanes(task, path, start)
     try:
         certificate, found = recorded(task)
     except Undecided as why:
@@ -60,11 +69,42 @@ def check_certificate(
     start = time.monotonic()
     method = "checked certificate"
     task = _task(model, progress, math.inf)
+    if is_lane_certificate(path):
+        return _checked_by_lanes(task, path, start)
     certificate = read_certificate(path)
     try:
         with uncollected():
             found = check(model, certificate)
         outcome = gated(task, found)
+    except Rejected as why:
+        rejected = _undecided(f"the certificate is rejected: {why}")
+        report = report_of(task, method, rejected, time.monotonic() - start)
+        return replace(report, verdict="rejected")
+    except (MemoryError, RecursionError) as error:
+        outcome = _undecided(f"it is not decided: {too_large(error)}")
+    return report_of(task, method, outcome, time.monotonic() - start)
+
+
+def _certified_by_lanes(task: Task, path: Path, start: float) -> Report:
+    """The same for a claim that is proved lane by lane."""
+    try:
+        certificate = certificate_of(task.model)
+        outcome = agreed(task, check_lanes(task.model, certificate))
+    except Rejected as why:
+        outcome = _undecided(f"no certificate was written: {why}")
+    except (MemoryError, RecursionError) as error:
+        outcome = _undecided(f"no certificate was written: {too_large(error)}")
+    seconds = round(time.monotonic() - start, 3)
+    if outcome.proved:
+        write_lanes(path, certificate, seconds)
+    return report_of(task, "lanes", outcome, seconds)
+
+
+def _checked_by_lanes(task: Task, path: Path, start: float) -> Report:
+    method = "checked certificate"
+    certificate = read_lanes(path)
+    try:
+        outcome = agreed(task, check_lanes(task.model, certificate))
     except Rejected as why:
         rejected = _undecided(f"the certificate is rejected: {why}")
         report = report_of(task, method, rejected, time.monotonic() - start)

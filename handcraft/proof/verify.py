@@ -1,5 +1,6 @@
 """Verifies a model with the first method that decides within a budget.
 
+    lanes        a proof over the weights by what each lane holds, of an expression at each position
     certificate  a proof over the weights, for every context and every order of float operations,
                  without enumerating contexts
     exhaustive   every context, or every prompt of the claim
@@ -25,6 +26,7 @@ from handcraft.claims.kinds import Claim
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
+from handcraft.proof.by_lanes import by_lanes
 from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.claimed import (
     check_same,
@@ -69,6 +71,7 @@ def sampled(task: Task) -> Outcome:
 
 
 METHODS: dict[str, Callable[[Task], Outcome | None]] = {
+    "lanes": by_lanes,
     "certificate": certified,
     "exhaustive": exhaustive,
     "sampled": sampled,

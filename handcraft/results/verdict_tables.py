@@ -43,8 +43,11 @@ def _lines(found: Report) -> Iterator[str]:
     if found.accuracy is not None and not (wrong and found.method == "sampled"):
         yield f"accuracy    {found.accuracy:.10g}"
     if found.min_margin is not None and not wrong:
-        place = place_of(found.min_margin_at or [], found.min_margin_position)
-        yield f"least margin {found.min_margin:.9g}, {place}"
+        at = found.min_margin_at  # None where a proof does not say where
+        place = (
+            "" if at is None else f", {place_of(at, found.min_margin_position)}"
+        )
+        yield f"least margin {found.min_margin:.9g}{place}"
     if found.max_probability_error is not None:
         yield f"largest probability error {found.max_probability_error:.3g}"
     if found.max_lane_error is not None:

@@ -85,7 +85,7 @@ def verify(
 ) -> ShownReport:
     """The report on what a program claims: proved, or checked, or refuted by a counterexample.
 
-    method  certificate, exhaustive or sampled: only these are tried, in this order
+    method  lanes, certificate, exhaustive or sampled: only these are tried, in this order
     budget  at most so many contexts (10000), or seconds ("30s")
     claim   the model is held to this claim instead of the program's own: a claim, or the path of
             a file that has one

@@ -1,0 +1,17 @@
+"""Proofs lane by lane: what each lane holds, at every position of every text, checked without one.
+
+    certificate  the list of invariants, and the numbers that it states
+    propose      the prover's side: it collects the invariants that a program brings
+    check        the checker's side: it accepts a list, or says what is not shown
+
+    symbols      values at a position of which only finitely many are known: token, index, ...
+    forms        functions of symbols, as tables; possible: which of their rows some text has
+    totals       sums over the selected positions as symbols; choices: the selected position
+    meaning      an expression of the language as a form
+    numbers      what floats a lane holds, by its symbols
+    attention    which selection a head makes, and how exactly
+    stream       lanes from the embedding to the logits
+
+Rules of this folder: the checker's side imports neither the lowering nor the prover, and believes
+nothing that it was told: what it cannot show is Rejected.
+"""

@@ -1,0 +1,224 @@
+"""The verdict on a list of invariants, and on the claim that they are meant to show.
+
+    measured_lanes(model, invariants)  the invariants that hold, each with the least radius that is
+                                       certain, and the margin of the claim
+    check_lanes(model, certificate)    the same, if the certificate states no more than that
+
+What each lane is at a position of a text is computed from the weights, sublayer by sublayer, as a
+table over symbols with a radius. An invariant is compared with that table on all rows that a text
+can have; the claim is compared with the logits. Rules of this file: it imports nothing that made
+the weights or the list; what is not shown is Rejected, with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from handcraft.claims.kinds import Each
+from handcraft.core.errors import ProgramError, printable
+from handcraft.language.affine import Lane as Column
+from handcraft.model import Model
+from handcraft.proof.assumptions import ASSUMPTIONS
+from handcraft.proof.checker.certificate import claim_hash, weights_hash
+from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope
+from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
+from handcraft.proof.lanes.forms import over
+from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
+from handcraft.proof.lanes.numbers import gathered
+from handcraft.proof.lanes.stream import LaneStream
+from handcraft.sequence.expression import Expression
+
+
+@dataclass(frozen=True)
+class ShownByLanes:
+    """What was shown of a model.
+
+    contexts    the number of texts: at every position of each of them the claim holds
+    margin      by how much the right token is ahead, at least
+    silent      True if the claim may say nothing at some position
+    error       how far a difference of two logits can be off, at most
+    invariants  those that hold, each with the least radius that is certain
+    """
+
+    contexts: int
+    margin: float
+    silent: bool
+    error: float
+    invariants: tuple[Invariant, ...]
+
+
+def claim_of_tag(model: Model) -> Each:
+    """The claim, if it is of the kind that is shown here. Raises Rejected."""
+    claim = model.program.claim if model.program else None
+    if type(claim) is not Each or not isinstance(claim.function, Expression):
+        raise Rejected("the claim is no expression at each position")
+    if claim.begin is None or claim.alphabet is None or model.n_ctx < 2:
+        raise Rejected("the texts have no first token or no alphabet")
+    tokens = (claim.begin, *claim.alphabet)
+    if len(set(tokens)) < len(tokens) or not claim.alphabet:
+        raise Rejected("a token of the texts is named twice")
+    if claim.causal != model.causal:
+        raise Rejected("the claim reads other positions than the model sees")
+    return claim
+
+
+class _Check:
+    """One pass through a model."""
+
+    def __init__(
+        self, model: Model, invariants: Sequence[Invariant], *, believed: bool
+    ) -> None:
+        self.model = model
+        self.claim = claim_of_tag(model)
+        self.believed = believed  # False: what does not hold is Rejected
+        self.wanted = list(invariants)
+        self.found: list[Invariant] = []
+        self.passed: set[str] = set()
+
+    def run(self) -> ShownByLanes:
+        """What is shown. Raises Rejected."""
+        claim = self.claim
+        alphabet: tuple[str, ...] = claim.alphabet or ()
+        stream = LaneStream(self.model, str(claim.begin), alphabet)
+        # what is claimed comes first, so that what heads count is said in its symbols
+        self.meaning = MeaningForms(stream.symbols)
+        self.meaning.of(claim.function)
+        stream.run(self.seen)
+        if any(x.after not in self.passed for x in self.wanted):
+            raise Rejected("an invariant stands after no sublayer")
+        margin, error, silent = self.read_out(stream)
+        size, n = len(alphabet), self.model.n_ctx - 1
+        contexts = sum(size**m for m in range(1, n + 1))
+        return ShownByLanes(contexts, margin, silent, error, tuple(self.found))
+
+    def seen(self, after: str, stream: LaneStream) -> None:
+        """Compare the invariants that stand after a sublayer."""
+        self.passed.add(after)
+        for said in self.wanted:
+            if said.after != after:
+                continue
+            try:
+                radius = self.radius(said, stream)
+                if radius > said.radius:
+                    raise Rejected("is farther from it")
+                self.found.append(replace(said, radius=radius))
+            except (Rejected, ProgramError) as why:
+                if not self.believed:
+                    raise Rejected(
+                        f"{printable(said.lane)} after {after} is not shown to hold"
+                        f" what is said: {printable(str(why))}"
+                    ) from None
+
+    def radius(self, said: Invariant, stream: LaneStream) -> float:
+        """How far a lane can be from what is said of it."""
+        program = self.model.program
+        column = program.layout.column if program else {}
+        lane = Column.parse(said.lane)
+        if lane not in column:
+            raise Rejected("there is no such lane")
+        form = self.meaning.of(said.holds)
+        if 1 in form.sides:
+            raise Rejected("it reads a key position")
+        labels, rows, _ = gathered(
+            stream.symbols, [stream.text[column[lane]]], form.labels
+        )
+        numbers, known = as_numbers(stream.symbols, form, labels)
+        possible = stream.symbols.possible(labels).reshape(-1) & known
+        off = np.abs(rows.c[:, 0] - numbers) * UP + rows.radius[:, 0]
+        return float(off[possible].max(initial=0.0) * UP)
+
+    def read_out(self, stream: LaneStream) -> tuple[float, float, bool]:
+        """The least margin of the right token, the greatest error of a difference, and whether the
+        claim may be silent.
+        """
+        form = self.meaning.of(self.claim.function)
+        if 1 in form.sides:
+            raise Rejected("the claim reads a key position")
+        labels, logits = stream.logits(form.labels)
+        possible = stream.symbols.possible(labels).reshape(-1)
+        right = over(stream.symbols, form, labels).reshape(-1)
+        asked = possible & np.array([x is not None for x in right])
+        ids = self.model.vocabulary.ids
+        if any(not isinstance(x, str) or x not in ids for x in right[asked]):
+            raise Rejected("the claim may ask for what is no token")
+        if not asked.any():
+            raise Rejected("the claim is silent on every context")
+        wanted = np.array([ids[x] for x in right[asked]])
+        least, error = _margin(logits[asked], wanted)
+        return least, error, bool((possible & ~asked).any())
+
+
+def _margin(logits: Zonotope, right: np.ndarray) -> tuple[float, float]:
+    """The least margin over all rows, and the greatest error of it."""
+    rows = np.arange(len(right))
+    apart = logits.c[rows, right][:, None] - logits.c
+    own = logits.r + logits.r[rows, right][:, None]
+    shared = np.abs(logits.g[rows, right][:, None] - logits.g).sum(axis=2)
+    error = (own + shared) * UP + np.abs(apart) * 2.0**-50
+    margin = apart - error - (np.abs(logits.c) + np.abs(apart)) * 2.0**-50
+    others = np.ones(margin.shape, dtype=bool)
+    others[rows, right] = False
+    if not others.any():
+        raise Rejected("there is a single token")
+    least = float(margin[others].min())
+    if not least > 0:
+        raise Rejected(f"the margin may be {least:.6g}")
+    return least, float(error[others].max())
+
+
+def measured_lanes(
+    model: Model, invariants: Sequence[Invariant]
+) -> ShownByLanes:
+    """What is shown, with those of the invariants that hold. Raises Rejected if the claim is not
+    shown.
+    """
+    return _run(_Check(model, invariants, believed=True))
+
+
+def _run(pass_: _Check) -> ShownByLanes:
+    try:
+        with np.errstate(all="ignore"):
+            return pass_.run()
+    except ProgramError as error:
+        raise Rejected(printable(str(error))) from None
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise Rejected(
+            f"it is not consistent: {printable(str(error))}"
+        ) from None
+
+
+def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:
+    """What a certificate shows of a model. Raises Rejected if it states more than that."""
+    if (
+        certificate.weights != weights_hash(model)
+        or certificate.dtype != model.dtype
+    ):
+        raise Rejected("it is a certificate of other weights")
+    if certificate.claim != claim_hash(model):
+        raise Rejected("it is a certificate of another claim")
+    stated = certificate.program, certificate.n_ctx, certificate.assumptions
+    if stated != (model.name, model.n_ctx, list(ASSUMPTIONS)):
+        raise Rejected(
+            "it states another program, another window or other assumptions"
+        )
+    shown = _run(_Check(model, certificate.invariants, believed=False))
+    if certificate.contexts != shown.contexts:
+        raise Rejected(
+            f"it states {certificate.contexts} contexts; there are {shown.contexts}"
+        )
+    if not (math.isfinite(shown.margin) and certificate.margin <= shown.margin):
+        raise Rejected(
+            f"it states a margin of {certificate.margin:g}, but only"
+            f" {shown.margin:.6g} is certain"
+        )
+    return shown

@@ -1,0 +1,178 @@
+"""Forms: functions of symbols, as tables of their values.
+
+    Form         a table of values over labels; a constant has no labels
+    constant, variable, applied, collapsed
+
+Rules of this file: values are those of the language (whole numbers, fractions, texts, None), or
+Nowhere; rows that are not possible may hold anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.symbols import (
+    MOST_TABLE_ROWS,
+    Labels,
+    Nowhere,
+    Symbols,
+    spread,
+)
+
+_MOST_ASKED = 1_000_000  # rows that are computed value by value
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """A value for each row of a table over sorted labels."""
+
+    labels: Labels
+    table: Array  # of objects
+
+    @property
+    def sides(self) -> set[int]:
+        """The sides that it reads."""
+        return {side for side, _ in self.labels}
+
+
+def constant_form(value: Any) -> Form:
+    """The form that always has this value."""
+    table = np.empty((), dtype=object)
+    table[()] = value
+    return Form((), table)
+
+
+def as_objects(values: Sequence[Any]) -> Array:
+    """Values as an array of objects."""
+    table = np.empty(len(values), dtype=object)
+    table[:] = list(values)
+    return table
+
+
+def variable(symbols: Symbols, symbol: int, side: int = 0) -> Form:
+    """The form that is a symbol itself."""
+    label = symbols.label(side, symbol)
+    return Form((label,), as_objects(symbols.all[symbol].values))
+
+
+def labels_of(*forms: Form) -> Labels:
+    """The labels of several forms, sorted."""
+    return tuple(sorted({label for form in forms for label in form.labels}))
+
+
+def applied(
+    symbols: Symbols, f: Callable[..., Any], *forms: Form, collapse: bool = True
+) -> Form:
+    """The form whose values f makes of those of several forms."""
+    labels = labels_of(*forms)
+    shape = symbols.shape(labels)
+    if np.prod(shape) > _MOST_ASKED:
+        raise Rejected(f"a table of {np.prod(shape):,} rows is too large")
+    arrays = [
+        np.broadcast_to(spread(form.table, form.labels, labels), shape)
+        for form in forms
+    ]
+    flat = [array.reshape(-1) for array in arrays]
+    table = as_objects([f(*row) for row in zip(*flat, strict=True)])
+    found = Form(labels, table.reshape(shape))
+    return collapsed(symbols, found) if collapse else found
+
+
+def collapsed(symbols: Symbols, form: Form) -> Form:
+    """The same without the labels on which no possible row depends."""
+    numbers, values = in_numbers(form.table)
+    mask = symbols.possible(form.labels)
+    labels = form.labels
+    for label in sorted(form.labels, reverse=True):
+        axis = labels.index(label)
+        if (fewer := less_axis(numbers, mask, axis)) is not None:
+            numbers, mask = fewer
+            labels = (*labels[:axis], *labels[axis + 1 :])
+    table = as_objects([values[i] for i in numbers.reshape(-1)])
+    return Form(labels, table.reshape(numbers.shape))
+
+
+def in_numbers(table: Array) -> tuple[Array, list[Any]]:
+    """A table with a number for each value, and the values."""
+    known: dict[Any, int] = {}
+    values: list[Any] = []
+    found = np.zeros(table.size, dtype=np.int64)
+    for i, value in enumerate(table.reshape(-1)):
+        key = (type(value) is str, value)
+        if key not in known:
+            known[key] = len(values)
+            values.append(value)
+        found[i] = known[key]
+    return found.reshape(table.shape), values
+
+
+def less_axis(
+    numbers: Array, mask: Array, axis: int
+) -> tuple[Array, Array] | None:
+    """A table without an axis, if all possible rows along it are the same; else None."""
+    big = np.iinfo(np.int64).max
+    low = np.where(mask, numbers, big).min(axis=axis)
+    high = np.where(mask, numbers, -1).max(axis=axis)
+    some: Array = np.array(mask.any(axis=axis))
+    if (some & (low != high)).any():
+        return None
+    return np.where(some, low, 0), some
+
+
+def moved_to_key(symbols: Symbols, form: Form) -> Form:
+    """A form of one position, read at the key position."""
+    if 1 in form.sides:
+        raise Rejected("a condition reads the key of a key")
+    moved = [symbols.label(1, s) for _, s in form.labels]
+    order = sorted(range(len(moved)), key=lambda i: moved[i])
+    return Form(tuple(moved[i] for i in order), np.transpose(form.table, order))
+
+
+def over(symbols: Symbols, form: Form, labels: Labels) -> Array:
+    """The table of a form over wider labels."""
+    found = spread(form.table, form.labels, labels)
+    return np.broadcast_to(found, symbols.shape(labels))
+
+
+def composed(
+    symbols: Symbols,
+    labels: Labels,
+    table: Array,
+    read: Sequence[Form],
+    none: Any,
+) -> tuple[Labels, Array]:
+    """A table over symbols, where each symbol is given by a form: what a choice reads of it. It has
+    `none` where one is Nowhere, and not because what is read is.
+    """
+    wider = labels_of(*read)
+    shape = symbols.shape(wider)
+    if np.prod(shape) > MOST_TABLE_ROWS:
+        raise Rejected("a table is too large")
+    found: list[Array] = []
+    gone = np.zeros(shape, dtype=bool)
+    for (_, symbol), form in zip(labels, read, strict=True):
+        places = {
+            (type(x) is str, x): i
+            for i, x in enumerate(symbols.all[symbol].values)
+        }
+        values = form.table.reshape(-1)
+        flat = [places.get((type(x) is str, x), -1) for x in values]
+        if any(
+            i < 0 and not (isinstance(x, Nowhere) and x.read == symbol)
+            for i, x in zip(flat, values, strict=True)
+        ):
+            raise Rejected("a symbol has a value that is not known of it")
+        index = np.array(flat, dtype=np.int64).reshape(form.table.shape)
+        index = np.broadcast_to(spread(index, form.labels, wider), shape)
+        gone |= index < 0
+        found.append(np.maximum(index, 0))
+    out = np.empty(shape, dtype=table.dtype)
+    out[...] = table[tuple(found)]
+    out[gone] = none
+    return wider, out

@@ -1,0 +1,142 @@
+"""What floats a lane holds, by its symbols: a centre, shared errors and a remainder for each row.
+
+    LaneNumbers            c + sum of g e + d for each row of a table, |e| <= 1 and |d| <= r
+    gathered        several lanes side by side, as one zonotope with a row for each row of all
+    lanes_of        a zonotope taken apart again
+    simpler         the same without labels on which hardly anything depends
+
+An error e belongs to one lane at one position: what is computed there from the lane moves with
+it. Rules of this file: a radius is never too small; what is left out is added to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope
+from handcraft.proof.lanes.symbols import (
+    MOST_TABLE_ROWS,
+    Labels,
+    Symbols,
+    spread,
+)
+
+_SMALL = 2.0**-26  # what depends on a symbol by so little does not
+
+
+@dataclass(frozen=True, eq=False)
+class LaneNumbers:
+    """The numbers of one lane.
+
+    c, r  [the shape of the labels] the centre and the remainder
+    g     the coefficients of each shared error, by its number
+    """
+
+    labels: Labels
+    c: Array
+    r: Array
+    g: dict[int, Array] = field(default_factory=dict)
+
+    @property
+    def radius(self) -> Array:
+        """How far each number can be from its centre."""
+        total = self.r
+        for part in self.g.values():
+            total = total + np.abs(part)
+        return total * UP
+
+    @property
+    def most(self) -> float:
+        """The greatest size of a number."""
+        return float((np.abs(self.c) + self.radius).max() * UP)
+
+    @property
+    def is_zero(self) -> bool:
+        """True if it is exactly 0 everywhere."""
+        return not self.c.any() and not self.radius.any()
+
+
+def single(c: float, r: float = 0.0) -> LaneNumbers:
+    """A lane that is one number."""
+    return LaneNumbers((), np.array(float(c)), np.array(float(r)))
+
+
+def gathered(
+    symbols: Symbols, lanes: Sequence[LaneNumbers], labels: Labels = ()
+) -> tuple[Labels, Zonotope, list[int]]:
+    """Lanes side by side: the labels of the rows, the rows, and the numbers of the errors."""
+    wide = tuple(sorted({x for lane in lanes for x in lane.labels} | {*labels}))
+    shape = symbols.shape(wide)
+    size = int(np.prod(shape, dtype=np.int64))
+    errors = sorted({e for lane in lanes for e in lane.g})
+    if size * max(1, len(lanes)) * (len(errors) + 2) > 8 * MOST_TABLE_ROWS:
+        raise Rejected("what is read together has too many rows")
+
+    def rows(array: Array, own: Labels) -> Any:
+        return np.broadcast_to(spread(array, own, wide), shape).reshape(-1)
+
+    c, r = np.zeros((size, len(lanes))), np.zeros((size, len(lanes)))
+    g = np.zeros((size, len(lanes), len(errors)))
+    for i, lane in enumerate(lanes):
+        c[:, i], r[:, i] = rows(lane.c, lane.labels), rows(lane.r, lane.labels)
+        for e, part in lane.g.items():
+            g[:, i, errors.index(e)] = rows(part, lane.labels)
+    return wide, Zonotope(c, r, g), errors
+
+
+def lanes_of(
+    symbols: Symbols, labels: Labels, rows: Zonotope, errors: Sequence[int]
+) -> list[LaneNumbers]:
+    """The columns of a zonotope as lanes."""
+    if not (np.isfinite(rows.c).all() and np.isfinite(rows.radius).all()):
+        raise Rejected("a number is out of range")
+    shape = symbols.shape(labels)
+    return [
+        simpler(
+            LaneNumbers(
+                labels,
+                rows.c[:, i].reshape(shape),
+                rows.r[:, i].reshape(shape),
+                {
+                    e: rows.g[:, i, j].reshape(shape)
+                    for j, e in enumerate(errors)
+                    if rows.g[:, i, j].any()
+                },
+            )
+        )
+        for i in range(rows.c.shape[1])
+    ]
+
+
+def simpler(lane: LaneNumbers, small: float = _SMALL) -> LaneNumbers:
+    """The lane without the labels on which its numbers depend by so little at most, which adds to
+    its radius.
+    """
+    for label in lane.labels[::-1]:
+        axis = lane.labels.index(label)
+        c, off = _middle(lane.c, axis)
+        g: dict[int, Array] = {}
+        for e, part in lane.g.items():
+            g[e], more = _middle(part, axis)
+            off = off + more
+        if (off <= small * np.maximum(1.0, np.abs(c))).all():
+            labels = (*lane.labels[:axis], *lane.labels[axis + 1 :])
+            r = lane.r.max(axis=axis)
+            lane = LaneNumbers(
+                labels, c, np.where(off > 0, (r + off) * UP, r), g
+            )
+    return lane
+
+
+def _middle(x: Array, axis: int) -> tuple[Array, Array]:
+    """The middle of the numbers along an axis, and how far they are from it."""
+    low, high = x.min(axis=axis), x.max(axis=axis)
+    middle = np.where(low == high, low, (low + high) / 2)
+    return middle, np.where(
+        low == high, 0.0, np.maximum(high - middle, middle - low) * UP
+    )

@@ -1,0 +1,166 @@
+"""Symbols: what is known of a position of a text, each with finitely many values.
+
+    token, index, length   the token there, its place from 0 on, the number of tokens (where a
+                           position sees what follows; else that is index + 1)
+    a total                the sum of whole weights over the positions that it sees
+    a choice               a symbol at the position that it selects, Nowhere if it selects none
+
+A label is (side, symbol): side 0 is the position that asks, side 1 one that it sees. A fact is a
+table over some labels that is True for all that can be; `possible` joins the facts that fit.
+Rules of this file: a fact may allow too much, never too little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import Rejected
+
+AxisLabel: TypeAlias = tuple[int, int]
+Labels: TypeAlias = tuple[AxisLabel, ...]
+MOST_TABLE_ROWS = 4_000_000  # of one table
+AT_TOKEN, AT_INDEX, AT_LENGTH = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Nowhere:
+    """The value of what is read by a choice that selects no position.
+
+    choice  the number of the choice
+    read    the symbol that it would read: what is read can be nowhere, too, where the same choice
+            selects no position, and is then another value
+    """
+
+    choice: int
+    read: int
+
+
+@dataclass
+class LaneSymbol:
+    """A symbol: its values, the same in every text, and whether all positions have the same one.
+
+    first   of a rank, which all positions have a different one of: the least, else None
+    choice  the number of the choice that it reads, and the symbol that is read there
+    """
+
+    values: tuple[Any, ...]
+    everywhere: bool = False
+    first: int | None = None
+    choice: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        # a row of a table is found by its value
+        if len({(type(x) is str, x) for x in self.values}) < len(self.values):
+            raise Rejected("a symbol has the same value twice")
+
+
+@dataclass
+class Symbols:
+    """The symbols of one check, and the facts that are known of them.
+
+    n       the most tokens of a text
+    causal  True if a position sees the text up to itself only
+    """
+
+    alphabet: tuple[str, ...]
+    n: int
+    causal: bool
+    all: list[LaneSymbol] = field(default_factory=list)
+    known: dict[Any, Any] = field(default_factory=dict)
+    choices: dict[Any, int] = field(default_factory=dict)
+    facts: list[tuple[tuple[int, ...], Array]] = field(default_factory=list)
+    _masks: dict[Labels, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.all = [LaneSymbol(self.alphabet), LaneSymbol(tuple(range(self.n)))]
+        if not self.causal:
+            lengths = tuple(range(1, self.n + 1))
+            self.all.append(LaneSymbol(lengths, everywhere=True))
+            inside = np.less.outer(np.arange(self.n), np.array(lengths))
+            self.facts.append(((AT_INDEX, AT_LENGTH), inside))
+
+    def add(self, symbol: LaneSymbol) -> int:
+        """The number of a new symbol."""
+        self.all.append(symbol)
+        return len(self.all) - 1
+
+    def learn(self, symbols: Sequence[int], fact: Array) -> None:
+        """Keep a fact on symbols of one position."""
+        self.facts.append((tuple(symbols), fact))
+        self._masks.clear()
+
+    def label(self, side: int, symbol: int) -> AxisLabel:
+        """The label of a symbol; what all positions share is the asking one's."""
+        return (0 if self.all[symbol].everywhere else side, symbol)
+
+    def shape(self, labels: Labels) -> tuple[int, ...]:
+        """The shape of a table over these labels. Raises Rejected where it is too large."""
+        shape = tuple(len(self.all[s].values) for _, s in labels)
+        if prod(shape) > MOST_TABLE_ROWS:
+            raise Rejected(f"a table of {prod(shape):,} rows is too large")
+        return shape
+
+    def place(self, labels: Labels, label: AxisLabel, array: Array) -> Array:
+        """An array over one label, as one that is read beside others."""
+        shape = [1] * len(labels)
+        shape[labels.index(label)] = -1
+        return array.reshape(shape)
+
+    def possible(self, labels: Labels) -> Array:
+        """True for each row that some pair of positions can have."""
+        if labels not in self._masks:
+            mask = np.ones(self.shape(labels), dtype=bool)
+            for side in (0, 1):
+                for symbols, fact in self.facts:
+                    asked = tuple(self.label(side, s) for s in symbols)
+                    if set(asked) <= set(labels):
+                        mask &= spread(fact, asked, labels)
+            self._masks[labels] = self._paired(labels, mask)
+        return self._masks[labels]
+
+    def _paired(self, labels: Labels, mask: Array) -> Array:
+        """What both sides say together: an earlier position, or the same one, or another."""
+        both = [s for side, s in labels if side == 0 and (1, s) in labels]
+        for ranked in both:
+            symbol = self.all[ranked]
+            if ranked != AT_INDEX and symbol.first is None:
+                continue
+            q, k = (
+                self.place(
+                    labels, (side, ranked), np.arange(len(symbol.values))
+                )
+                for side in (0, 1)
+            )
+            if self.causal and ranked == AT_INDEX:
+                mask = mask & (k <= q)
+            for other in both:
+                count = np.arange(len(self.all[other].values))
+                a = self.place(labels, (0, other), count)
+                b = self.place(labels, (1, other), count)
+                mask = mask & ((q != k) | (a == b))
+        return mask
+
+    @property
+    def seen(self) -> int:
+        """The symbol that says how many positions are seen: the length, or index + 1."""
+        return AT_INDEX if self.causal else AT_LENGTH
+
+    def number_seen(self) -> Array:
+        """How many positions are seen, by that symbol."""
+        return np.arange(1, self.n + 1)
+
+
+def spread(table: Array, labels: Labels, wider: Labels) -> Array:
+    """A table over some labels as one that is read beside wider ones, whatever their order."""
+    order = sorted(range(len(labels)), key=lambda i: wider.index(labels[i]))
+    table = np.transpose(table, order)
+    shape = [1] * len(wider)
+    for axis, i in enumerate(order):
+        shape[wider.index(labels[i])] = table.shape[axis]
+    return table.reshape(shape)

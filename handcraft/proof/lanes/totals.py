@@ -1,0 +1,278 @@
+"""Totals: the sum, over the positions that a position sees, of a weight of the pair.
+
+    total_form(symbols, weights)   such a sum as a form
+
+Sums that are always equal should be one symbol, however they are written. So what every pair has
+at least is taken out (a multiple of the number of positions seen), the rest is divided by its
+common factor, of a sum and its complement one is kept, where a position sees what is before it the
+position itself is told apart, and a sum of known sums is their sum. A count of what belongs before
+a position, in a strict order of all, is a rank: no two positions have the same.
+Rules of this file: all of this is exact, and checked on all possible rows.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import gcd, lcm
+from typing import Any
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.forms import (
+    Form,
+    applied,
+    as_objects,
+    collapsed,
+    constant_form,
+    variable,
+)
+from handcraft.proof.lanes.symbols import (
+    AT_INDEX,
+    Labels,
+    LaneSymbol,
+    Symbols,
+    spread,
+)
+
+_MOST_VALUES = 4096
+_MOST_TRIPLES = 20_000_000
+_MOST_PARTS = 8  # sums of which another may be the sum
+_MOST_SOLVED = 200_000
+
+
+def total_form(symbols: Symbols, weights: Form) -> Form:
+    """The sum of weights[query, key] over the keys that the query sees."""
+    mask = symbols.possible(weights.labels)
+    if any(
+        not isinstance(x, int | Fraction) for x in weights.table[mask].tolist()
+    ):
+        raise Rejected("a sum of what is not always a number")
+    weights = collapsed(symbols, weights)
+    if not weights.labels:
+        return _times_seen(symbols, weights)
+    mask = symbols.possible(weights.labels)
+    known = weights.table[mask].tolist()
+    bottom = lcm(*(Fraction(x).denominator for x in known))
+    numbers = np.zeros(weights.table.shape, dtype=np.int64)
+    if max(abs(x) for x in known) * bottom > 2**40:
+        raise Rejected("a sum of numbers that are too large")
+    numbers[mask] = [int(x * bottom) for x in known]
+    found = _whole(symbols, weights.labels, numbers)
+    if bottom == 1:
+        return found
+    return applied(symbols, lambda x: Fraction(x, bottom), found)
+
+
+def _times_seen(symbols: Symbols, weights: Form) -> Form:
+    """A weight that does not depend on the key, times the positions that are seen."""
+    seen = variable(symbols, symbols.seen)
+    more = 1 if symbols.causal else 0
+    return applied(symbols, lambda w, s: w * (s + more), weights, seen)
+
+
+def _form(labels: Labels, numbers: Array) -> Form:
+    values = as_objects([int(x) for x in numbers.reshape(-1)])
+    return Form(labels, values.reshape(numbers.shape))
+
+
+def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
+    form = _form(labels, numbers)
+    if 1 not in form.sides:
+        return _times_seen(symbols, form)
+    if (apart := _self_apart(symbols, labels, numbers)) is not None:
+        return apart
+    mask = symbols.possible(labels)
+    low, high = int(numbers[mask].min()), int(numbers[mask].max())
+    rest = np.where(mask, numbers - low, 0)
+    common = gcd(*(int(x) for x in np.unique(rest)))
+    up, down = rest // common, np.where(mask, high - numbers, 0) // common
+    if (up.sum(), up.tobytes()) > (down.sum(), down.tobytes()):  # the rarer
+        low, common, up = high, -common, down
+    kept = _kept(symbols, labels, up)
+    seen = _times_seen(symbols, constant_form(low))
+    return applied(symbols, lambda s, c: s + common * c, seen, kept)
+
+
+def _self_apart(
+    symbols: Symbols, labels: Labels, numbers: Array
+) -> Form | None:
+    """Where a position sees what is before it, and the sum tells only by their places apart what
+    is before it from itself: the sum of the first over all, less its own, and its own.
+    """
+    if not symbols.causal or not {(0, AT_INDEX), (1, AT_INDEX)} <= set(labels):
+        return None
+    mask = symbols.possible(labels)
+    count = np.arange(symbols.n)
+    q = symbols.place(labels, (0, AT_INDEX), count)
+    k = symbols.place(labels, (1, AT_INDEX), count)
+    before = np.where(mask & (k < q), numbers, -(2**62))
+    most = before.max(
+        axis=(labels.index((0, AT_INDEX)), labels.index((1, AT_INDEX))),
+        keepdims=True,
+    )
+    if ((before != most) & mask & (k < q)).any():
+        return None
+    fewer = tuple(x for x in labels if x[1] != AT_INDEX)
+    rest = most.reshape(symbols.shape(fewer))
+    rest = np.where(rest == -(2**62), 0, rest)
+    first = _form(fewer, rest)
+    own = _own(symbols, _form(labels, numbers))
+    less = _own(symbols, first)
+    return applied(
+        symbols,
+        lambda a, b, c: a - b + c,
+        total_form(symbols, first),
+        less,
+        own,
+    )
+
+
+def _own(symbols: Symbols, weights: Form) -> Form:
+    """The weight of the position itself."""
+    labels = tuple(sorted({(0, s) for _, s in weights.labels}))
+    table = weights.table
+    shape = symbols.shape(labels)
+    index = np.indices(shape)
+    at = [index[labels.index((0, s))] for _, s in weights.labels]
+    own = np.empty(shape, dtype=object)
+    own[...] = table[tuple(at)]
+    return collapsed(symbols, Form(labels, own))
+
+
+def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
+    """A sum as the form of its symbol, or of those that it is the sum of."""
+    key = ("total", labels, numbers.tobytes())
+    if key not in symbols.known:
+        found = _of_known(symbols, labels, numbers)
+        if found is None:
+            found = variable(symbols, _new(symbols, labels, numbers))
+            parts = symbols.known.setdefault("totals", [])
+            parts.append((labels, numbers, found))
+        symbols.known[key] = found
+    form: Form = symbols.known[key]
+    return form
+
+
+def _new(symbols: Symbols, labels: Labels, numbers: Array) -> int:
+    most = int(numbers.max())
+    if most * symbols.n >= _MOST_VALUES:
+        raise Rejected("a sum has too many values")
+    values = tuple(range(most * symbols.n + 1))
+    everywhere = not symbols.causal and all(
+        symbols.all[s].everywhere for side, s in labels if side == 0
+    )
+    first = _first_rank(symbols, labels, numbers)
+    new = symbols.add(LaneSymbol(values, everywhere, first))
+    _learn(symbols, new, labels, numbers, most, first)
+    return new
+
+
+def _learn(
+    symbols: Symbols,
+    new: int,
+    labels: Labels,
+    numbers: Array,
+    most: int,
+    first: int | None,
+) -> None:
+    """What a sum is at most and at least: the position itself is one of those that it sees."""
+    seen, count = symbols.number_seen(), np.arange(most * symbols.n + 1)
+    if first is not None:
+        inside = count[None] < seen[:, None] + first
+        symbols.learn((symbols.seen, new), inside & (count[None] >= first))
+        return
+    own = _own(symbols, _form(labels, numbers))
+    mine = np.array(own.table, dtype=np.int64)
+    asked = tuple(s for _, s in own.labels)
+    symbols.learn((symbols.seen, new), count[None] <= most * seen[:, None])
+    low = count >= mine[..., None]
+    symbols.learn((*asked, new), low)
+    if symbols.seen in asked:
+        return
+    wide = mine[..., None, None]
+    fits = count <= most * (seen[:, None] - 1) + wide
+    symbols.learn((*asked, symbols.seen, new), fits)
+
+
+def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
+    """The least value of a count that is a rank; None for any other: where each position counts
+    those before it in a strict order of all, which any two and any three positions show.
+    """
+    if symbols.causal or int(numbers.max()) != 1:
+        return None
+    states = tuple(sorted({s for _, s in labels} | {AT_INDEX}))
+    own = tuple((0, s) for s in states)
+    shape = symbols.shape(own)
+    size = int(np.prod(shape))
+    if size**3 > _MOST_TRIPLES:
+        return None
+    flat = np.indices(shape).reshape(len(states), size)
+    place = {s: flat[i] for i, s in enumerate(states)}
+    there = symbols.possible(own).reshape(-1)
+    at = [
+        place[s][:, None] if side == 0 else place[s][None, :]
+        for side, s in labels
+    ]
+    counts = np.broadcast_to(numbers[tuple(at)] == 1, (size, size))
+    apart = there[:, None] & there[None, :]
+    for s in states:
+        a, b = place[s][:, None], place[s][None, :]
+        ranked = s == AT_INDEX or symbols.all[s].first is not None
+        if ranked:
+            apart = apart & (a != b)
+        if symbols.all[s].everywhere:
+            apart = apart & (a == b)
+    mine = np.diagonal(counts)[there]
+    if not len(mine) or not (mine == mine[0]).all():
+        return None
+    if (apart & (counts == counts.T)).any():
+        return None
+    # counts[a, b]: b is before a. b before a, c before b: then c before a
+    for b in np.flatnonzero(there):
+        chain = (counts[:, b] & apart[:, b])[:, None] & (counts[b] & apart[b])[
+            None, :
+        ]
+        if (chain & apart & ~counts).any():
+            return None
+    return int(mine[0])
+
+
+def _of_known(symbols: Symbols, labels: Labels, numbers: Array) -> Form | None:
+    """The form of a sum that is a whole combination of known ones; else None."""
+    parts: list[Any] = symbols.known.get("totals", [])[-_MOST_PARTS:]
+    if not parts:
+        return None
+    wide = tuple(sorted({x for p in parts for x in p[0]} | set(labels)))
+    try:
+        shape = symbols.shape(wide)
+    except Rejected:
+        return None
+    if np.prod(shape) > _MOST_SOLVED:
+        return None
+    mask = symbols.possible(wide)
+    rows = [
+        np.broadcast_to(spread(table, own, wide), shape)[mask]
+        for own, table, _ in parts
+    ]
+    rows.append(np.ones_like(rows[0]))
+    wanted = np.broadcast_to(spread(numbers, labels, wide), shape)[mask]
+    matrix = np.stack(rows, axis=1)
+    solved = np.linalg.lstsq(
+        matrix.astype(np.float64), wanted.astype(np.float64), rcond=None
+    )[0]
+    # so small that the products below are exact
+    if np.abs(solved).max() > 2**16 or np.abs(matrix).max() > 2**40:
+        return None
+    factors = np.rint(solved).astype(np.int64)
+    if not np.array_equal(matrix @ factors, wanted):
+        return None
+    found = _times_seen(symbols, constant_form(int(factors[-1])))
+    for (_, _, form), factor in zip(parts, factors[:-1], strict=True):
+        if factor:
+            by = int(factor)
+            found = applied(
+                symbols, lambda x, y, by=by: x + by * y, found, form
+            )
+    return found

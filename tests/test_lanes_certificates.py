@@ -1,0 +1,205 @@
+"""Certificates of proofs lane by lane: written, checked, and rejected when they say too much."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from conftest import FULL
+from hypothesis import settings
+from lane_programs import changed, tagged
+
+from handcraft.core.errors import HandcraftError, ProgramError
+from handcraft.proof.by_lanes import certificate_of
+from handcraft.proof.certificate_files import certify, check_certificate
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.certificate import lanes_from_json, to_json
+from handcraft.proof.lanes.check import check_lanes, measured_lanes
+from handcraft.proof.verify import silent
+
+NAME = "double_hist"
+MANY = 400 if settings.default.max_examples >= FULL else 40
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, Any]:
+    """A certificate as plain data."""
+    data = to_json(certificate_of(tagged(NAME, 4)))
+    return json.loads(json.dumps(data))  # type: ignore[no-any-return]
+
+
+def test_it_is_written_and_checked(tmp_path: Path) -> None:
+    model, path = tagged(NAME, 4), tmp_path / "proof.json"
+    made = certify(model, path, silent)
+    assert (made.verdict, made.method) == ("proved", "lanes")
+    again = check_certificate(model, path)
+    assert (again.verdict, again.method) == ("proved", "checked certificate")
+    assert again.min_margin == made.min_margin
+
+
+def test_it_is_a_list_of_what_lanes_hold(written: dict[str, Any]) -> None:
+    said = [(x["after"], x["lane"]) for x in written["invariants"]]
+    assert len(said) >= 2
+    assert all(x["radius"] < 0.25 for x in written["invariants"])
+
+
+def test_nothing_is_written_of_what_is_not_proved(tmp_path: Path) -> None:
+    model = changed(tagged("hist", 3), Random(3))
+    with pytest.raises(Rejected):
+        measured_lanes(model, ())
+    path = tmp_path / "proof.json"
+    report = certify(model, path, silent)
+    assert report.verdict == "unknown"
+    assert not path.exists()
+
+
+EDITS: dict[str, tuple[Any, str]] = {
+    "the margin": (
+        lambda d: d.update(margin=d["margin"] * 1.01),
+        "it states a margin of",
+    ),
+    "the contexts": (
+        lambda d: d.update(contexts=121),
+        "it states 121 contexts",
+    ),
+    "the weights": (
+        lambda d: d.update(weights="0" * 64),
+        "it is a certificate of other weights",
+    ),
+    "the claim": (
+        lambda d: d.update(claim="0" * 64),
+        "it is a certificate of another claim",
+    ),
+    "the window": (lambda d: d.update(n_ctx=4), "it states another program"),
+    "an assumption": (
+        lambda d: d["assumptions"].pop(),
+        "it states another program",
+    ),
+    "a radius": (
+        lambda d: d["invariants"][0].update(radius=0.0),
+        "is not shown to hold what is said",
+    ),
+    "a lane": (
+        lambda d: d["invariants"][0].update(lane="bos"),
+        "is not shown to hold what is said",
+    ),
+    "no lane": (
+        lambda d: d["invariants"][0].update(lane="nothing"),
+        "there is no such lane",
+    ),
+    "the sublayer": (
+        lambda d: d["invariants"][0].update(after="9.mlp"),
+        "an invariant stands after no sublayer",
+    ),
+    "what it holds": (
+        lambda d: d["invariants"][0].update(
+            holds=d["invariants"][1]["holds"], radius=0.2
+        ),
+        "is not shown to hold what is said",
+    ),
+}
+
+
+@pytest.mark.parametrize(("edit", "why"), EDITS.values(), ids=list(EDITS))
+def test_what_says_too_much_is_rejected(
+    written: dict[str, Any], edit: Any, why: str
+) -> None:
+    data = deepcopy(written)
+    edit(data)
+    with pytest.raises(Rejected, match=why):
+        check_lanes(tagged(NAME, 4), lanes_from_json(data))
+
+
+def test_what_says_less_is_accepted(written: dict[str, Any]) -> None:
+    data = deepcopy(written)
+    data["invariants"] = data["invariants"][:1]
+    data["invariants"][0]["radius"] = 0.1
+    data["margin"] = 1.0
+    assert check_lanes(tagged(NAME, 4), lanes_from_json(data)).margin > 1
+
+
+def test_a_certificate_of_another_model_is_rejected(
+    written: dict[str, Any],
+) -> None:
+    for n in (3, 5):
+        with pytest.raises(Rejected, match="it is a certificate of other"):
+            check_lanes(tagged(NAME, n), lanes_from_json(written))
+
+
+def places(data: Any) -> list[tuple[Any, Any]]:
+    """Every number and text of plain data, as its place in a list or a dictionary."""
+    found = []
+    for key, value in list(
+        data.items() if isinstance(data, dict) else enumerate(data)
+    ):
+        if isinstance(value, dict | list):
+            found += places(value)
+        else:
+            found.append((data, key))
+    return found
+
+
+def edited(data: Any, random: Random) -> Any:
+    """The same with one number or text changed."""
+    data = deepcopy(data)
+    holder, key = random.choice(places(data))
+    old = holder[key]
+    if isinstance(old, str):
+        other, at = random.choice(places(data))
+        holder[key] = random.choice((other[at], old + "x", old[:-1], ""))
+    else:
+        holder[key] = random.choice((0, old + 1, old - 1, old * 2, -old, None))
+    return data
+
+
+def true_of(data: Any, first: Any) -> bool:
+    """True if each thing that it says is also said in what is known to be true, and no more."""
+    stated = {
+        k: v for k, v in data.items() if k not in ("invariants", "seconds")
+    }
+    if any(
+        v != first[k] and not (k == "margin" and v < first[k])
+        for k, v in stated.items()
+    ):
+        return False
+    known = certificate_of(tagged(NAME, 4)).invariants
+    by_place = {(x.after, x.lane): x for x in known}
+    for said in lanes_from_json(data).invariants:
+        true = by_place.get((said.after, said.lane))
+        if true is None or said.radius < true.radius:
+            return False
+        if said.holds != true.holds:
+            claimed = [said.holds.all(t) for t in TEXTS]
+            if claimed != [true.holds.all(t) for t in TEXTS]:
+                return said.radius > 1
+    return True
+
+
+TEXTS = ["a", "ab", "abca", "bbac", "aaab", "cc", "cab"]
+
+
+@pytest.mark.hypothesis
+def test_random_edits_say_nothing_false(written: dict[str, Any]) -> None:
+    random, model = Random(15), tagged(NAME, 4)
+    for _ in range(MANY):
+        data = edited(written, random)
+        try:
+            certificate = lanes_from_json(data)
+            check_lanes(model, certificate)
+        except (Rejected, HandcraftError):
+            continue
+        assert true_of(data, written)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", '{"format": "handcraft lane certificate 1"}', "x"]
+)
+def test_what_is_no_certificate_is_one_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "proof.json"
+    path.write_text(text)
+    with pytest.raises(ProgramError, match=r"proof\.json"):
+        check_certificate(tagged(NAME, 4), path)

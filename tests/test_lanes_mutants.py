@@ -1,0 +1,32 @@
+"""No model that answers a text wrongly is proved, whatever number of it was changed."""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import pytest
+from conftest import FULL
+from hypothesis import settings
+from lane_programs import NAMES, changed, is_right, tagged
+
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.check import measured_lanes
+
+WANTED = int(os.environ.get("LANE_MUTANTS", "3300"))
+MANY = max(2, WANTED // len(NAMES))
+if settings.default.max_examples < FULL:
+    MANY = 4
+
+
+@pytest.mark.hypothesis
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_wrong_is_not_proved(name: str) -> None:
+    random, model = Random(name), tagged(name, 3)
+    for _ in range(MANY):
+        mutant = changed(model, random)
+        try:
+            measured_lanes(mutant, ())
+        except Rejected:
+            continue
+        assert is_right(mutant)
