@@ -70,8 +70,8 @@ class LaneStream:
         by_token, by_place = self.wte[tokens], self.wpe[1:]
         return [
             self._sum(
-                simpler(_table(AT_TOKEN, by_token[:, i])),
-                simpler(_table(AT_INDEX, by_place[:, i])),
+                simpler(self.symbols, _table(AT_TOKEN, by_token[:, i])),
+                simpler(self.symbols, _table(AT_INDEX, by_place[:, i])),
             )
             for i in range(self.wte.shape[1])
         ]
@@ -250,7 +250,9 @@ class LaneStream:
 
     def _own(self, lane: LaneNumbers) -> LaneNumbers:
         """The lane with its radius as an error of its own, for what is computed from it."""
-        lane = simpler(lane, 0.0)  # what is brought may be multiplied by 2^30
+        lane = simpler(
+            self.symbols, lane, 0.0
+        )  # what is brought may be multiplied by 2^30
         r = lane.radius
         if not r.any():
             return lane
