@@ -1,5 +1,5 @@
-"""Programs that nobody chose, compiled from random expressions, as they are and with numbers changed:
-no number leaves its table, and what is proved is right.
+"""Programs that nobody chose, compiled from random expressions, as they are and with numbers
+changed: no number leaves its table, and what is proved is right.
 """
 
 from __future__ import annotations
