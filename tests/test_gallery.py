@@ -59,7 +59,7 @@ def test_each_program_has_a_page_and_a_card(tmp_path: Path) -> None:
     assert page.links == ["aab.html", "sequence_sort.html"]
     assert "2 programs, each a transformer" in page.words
     assert "proved (certificate), least margin 1023" in page.words
-    assert "checked (exhaustive), least margin 794" in page.words
+    assert "proved (lanes), least margin 794" in page.words
     assert "Continues aabaabaab...: b follows aa" in page.words
     assert found.pages["aab"].read_text().startswith("<!doctype html>")
 
