@@ -1,6 +1,6 @@
 """What a total is at least and at most, by what is known of the position that asks.
 
-    bounds_of(symbols, labels, numbers)   the TotalBounds of the sum of numbers[query, key] over the keys
+    bounds_of(symbols, labels, numbers)   the TotalBounds of the sum of numbers over the keys
 
 Of each index below the number of positions that are seen there is exactly one position, and so of
 each rank; the position itself is one of those that it sees, with weights that are known. Each is

@@ -18,7 +18,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Floats, Rejected, Zonotope
-from handcraft.proof.lanes.attention import Begin, HeadReading, keys_of
+from handcraft.proof.lanes.attention import HeadReading, keys_of
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
     gathered,
@@ -26,6 +26,7 @@ from handcraft.proof.lanes.numbers import (
     simpler,
     single,
 )
+from handcraft.proof.lanes.scores import Begin
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
     AT_TOKEN,

@@ -28,6 +28,7 @@ from handcraft.proof.lanes.forms import (
     constant_form,
     variable,
 )
+from handcraft.proof.lanes.links import linked
 from handcraft.proof.lanes.spans import KnownTotal, of_known
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
@@ -158,6 +159,7 @@ def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
             parts = symbols.known.setdefault("totals", [])
             for other in parts[-_MOST_BESIDE:]:
                 _beside(symbols, (labels, numbers, found), other)
+            _to_choices(symbols, (labels, numbers, new))
             parts.append((labels, numbers, found))
         symbols.known[key] = found
     form: Form = symbols.known[key]
@@ -174,6 +176,14 @@ def _beside(symbols: Symbols, one: KnownTotal, other: KnownTotal) -> None:
     for sign in (1, -1):
         both = np.broadcast_to(a - sign * b, symbols.shape(wide))
         _learn_both(symbols, one, other, sign, bounds_of(symbols, wide, both))
+
+
+def _to_choices(symbols: Symbols, total: tuple[Labels, Array, int]) -> None:
+    """Learn what it says of the choices that are known."""
+    for picked, symbol in enumerate(symbols.all):
+        if symbol.choice is not None:
+            choice = symbols.known["levels", symbol.choice[0]]
+            linked(symbols, choice, picked, total)
 
 
 def _learn_both(
