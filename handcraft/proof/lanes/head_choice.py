@@ -19,7 +19,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Rejected
 from handcraft.proof.lanes.choices import Levels, PairTable
-from handcraft.proof.lanes.forms import Form, as_objects, composed
+from handcraft.proof.lanes.forms import Form, composed
 from handcraft.proof.lanes.numbers import LaneNumbers
 from handcraft.proof.lanes.scores import Begin, HeadScores, PairScores
 from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols
@@ -68,8 +68,8 @@ def chosen_by(
     reached = (levels >= 0) & (levels >= sure[:, None])
     same, alone = spread_at(head.symbols, pairs, levels, reached, values)
     labels = (*pairs.queries, *pairs.keys)
-    table = as_objects([int(x) for x in np.maximum(levels, -1).reshape(-1)])
-    form = Form(labels, table.reshape(head.symbols.shape(labels)))
+    table = np.maximum(levels, -1).reshape(head.symbols.shape(labels))
+    form = Form(labels, table)
     choice = Levels(head.symbols, form)
     gap = float(gaps[asked].min(initial=np.inf))
     found = []
