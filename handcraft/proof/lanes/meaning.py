@@ -208,11 +208,20 @@ class MeaningForms:
         return self._selected(self.of(selection.value), levels, default)
 
 
-def as_numbers(symbols: Symbols, form: Form, labels: Any) -> tuple[Any, Any]:
-    """The values of a form over wider labels as floats, and where they are defined."""
+def as_numbers(
+    symbols: Symbols, form: Form, labels: Any
+) -> tuple[Any, Any, Any]:
+    """The values of a form over wider labels as floats, how far these are from them at most, and
+    where they are defined.
+    """
     table = over(symbols, form, labels).reshape(-1)
     if any(isinstance(x, str | Nowhere) for x in table):
         raise Rejected("what a lane holds is no number")
     known = np.array([x is not None for x in table])
     numbers = np.array([0.0 if x is None else float(x) for x in table])
-    return numbers, known
+    exact = [
+        x is None or Fraction(float(number)) == x
+        for x, number in zip(table, numbers, strict=True)
+    ]
+    rounded = np.abs(numbers) * 2.0**-52 + 2.0**-1000
+    return numbers, np.where(exact, 0.0, rounded), known
