@@ -33,10 +33,12 @@ exponential: $(VENV)/handcraft  ## what a certificate assumes of exp and tanh: e
 soundness: $(VENV)/test  ## wrong programs, 200 wrong models of each directed family, 10,000 random models, mutants
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/soundness
 
-nightly: $(VENV)/test bugs  ## the same with 2,000 of each family and 1,000,000 random ones, 20,000 random expressions and longer texts; goes on where it was stopped
+nightly: $(VENV)/test bugs  ## the same with 2,000 of each family and 1,000,000 random ones, 20,000 random expressions and longer texts, 10,000 mutants of each; goes on where it was stopped
 	SEQUENCE_EXAMPLES=20000 LOWERING_MUTANTS=10000 SUITE_PROGRAMS=100 $(SUITE) -m "" --hypothesis-profile=full \
 		tests/test_sequence_random.py tests/test_sequence_programs.py tests/test_sequence_library.py \
 		tests/test_lowering_random.py tests/test_lowering_mutants.py tests/test_suite.py
+	LANE_MUTANTS=10000 LANE_PROGRAMS=10000 LANE_EDITS=100000 $(SUITE) -m "" --hypothesis-profile=full \
+		tests/test_lanes_mutants.py tests/test_lanes_random.py tests/test_lanes_certificates.py
 	SOUNDNESS_DIRECTED=2000 SOUNDNESS_UNFOUND=1000 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/soundness/test_directed.py
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/soundness/edits.py --edits 100000
 	$(BIN)/python tests/soundness/campaign.py --models 1000000 --jobs 2 --state build/soundness.json

@@ -19,7 +19,7 @@ from handcraft.core.errors import ProgramError
 from handcraft.files.bundled import bundled
 from handcraft.files.program_file import find
 from handcraft.model import Model
-from handcraft.viewer.gallery import short_text
+from handcraft.viewer.gallery import said, short_text
 
 TWO = ("aab", "sequence/sort")
 
@@ -59,9 +59,16 @@ def test_each_program_has_a_page_and_a_card(tmp_path: Path) -> None:
     assert page.links == ["aab.html", "sequence_sort.html"]
     assert "2 programs, each a transformer" in page.words
     assert "proved (certificate), least margin 1023" in page.words
-    assert "checked (exhaustive), least margin 794" in page.words
+    assert "proved (lanes), least margin 794" in page.words
     assert "Continues aabaabaab...: b follows aa" in page.words
     assert found.pages["aab"].read_text().startswith("<!doctype html>")
+
+
+def test_of_what_is_refuted_no_margin_is_told() -> None:
+    found = {"verdict": "refuted", "method": "exhaustive", "min_margin": 1023.0}
+    assert said(found) == "refuted (exhaustive)"
+    assert said(found | {"verdict": "proved"}).endswith("least margin 1023")
+    assert said(None) == "not verified"
 
 
 def test_a_picture_is_an_svg_in_the_index(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from copy import deepcopy
 from pathlib import Path
 from random import Random
@@ -22,7 +23,9 @@ from handcraft.proof.lanes.check import check_lanes, measured_lanes
 from handcraft.proof.verify import silent
 
 NAME = "double_hist"
-MANY = 400 if settings.default.max_examples >= FULL else 40
+MANY = int(os.environ.get("LANE_EDITS", "400"))
+if settings.default.max_examples < FULL:
+    MANY = 40
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def _card(card: GalleryCard) -> str:
     link = html.escape(quote(os.fsencode(card.file)))
     return (
         f'<li><h3><a href="{link}">{_text(card.name)}</a></h3>\n'
-        f'<p>{_text(docs)}</p>\n<p class="verdict">{_text(_verdict(card.view.verdict))}</p>\n'
+        f'<p>{_text(docs)}</p>\n<p class="verdict">{_text(said(card.view.verdict))}</p>\n'
         f'<img src="{_address(_picture(card.view.model))}"'
         f' alt="The attention of {_text(card.name)} in a short text"></li>'
     )
@@ -79,12 +79,13 @@ def _text(words: str) -> str:
     return html.escape(printable(words))
 
 
-def _verdict(found: Mapping[str, Any] | None) -> str:
-    """The verdict in a line."""
+def said(found: Mapping[str, Any] | None) -> str:
+    """The verdict in a line; no margin of what is refuted."""
     if found is None:
         return "not verified"
     margin = found.get("min_margin")
-    least = "" if margin is None else f", least margin {margin:.4g}"
+    told = margin is not None and found["verdict"] != "refuted"
+    least = f", least margin {margin:.4g}" if told else ""
     return f"{found['verdict']} ({found['method']}){least}"
 
 

@@ -92,8 +92,8 @@ def _hash(text: str) -> str:
 
 @cache
 def style(name: str = "style.css") -> str:
-    """A style sheet without comments, and without spaces that say nothing."""
-    rules = _OF_STYLE.sub("", _part(name))
+    """The colours and a style sheet, without comments, and without spaces that say nothing."""
+    rules = _OF_STYLE.sub("", _part("theme.css") + _part(name))
     return _AROUND.sub(lambda found: found["mark"] or "", rules).strip()
 
 
