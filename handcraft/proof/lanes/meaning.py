@@ -57,6 +57,7 @@ class MeaningForms:
             "there": lambda e: moved_to_key(symbols, self.of(e.args[0])),
             "count_where": self._count,
             "total_where": self._total,
+            "mean": self._mean,
             "first_where": lambda e: self._place(e, -1),
             "latest_where": lambda e: self._place(e, 1),
             "best": self._best,
@@ -158,6 +159,21 @@ class MeaningForms:
             self.symbols, lambda w, x: x if w else 0, where, value
         )
         return total_form(self.symbols, weights)
+
+    def _mean(self, e: Expression) -> Form:
+        """The sum by the number of positions; undefined where nothing is selected."""
+        selection = selection_of(e)
+        where = self._condition(selection.condition)
+        levels = applied(self.symbols, lambda w: w - 1, where)
+        if one_at_most(self.symbols, levels):
+            value = self.of(selection.value)
+            return self._selected(value, levels, constant_form(None))
+        return applied(
+            self.symbols,
+            lambda x, n: Fraction(x) / n if n else None,
+            self._total(e),
+            self._count(e),
+        )
 
     def _place(self, e: Expression, sign: int) -> Form:
         """The first or the latest position that is selected."""
