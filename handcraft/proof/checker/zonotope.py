@@ -18,6 +18,7 @@ Higham, "Accuracy and Stability of Numerical Algorithms", 2002, chapter 3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,13 @@ MOST_SHARED = 64  # lanes whose uncertainty is followed as such
 
 
 class Rejected(Exception):  # noqa: N818  # a verdict
-    """The reason why a certificate is not accepted."""
+    """The reason why a certificate is not accepted; `context` holds the ids after which a
+    prediction may be wrong, if it is that.
+    """
+
+    def __init__(self, message: str, context: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.context = tuple(context)
 
 
 @dataclass(frozen=True, eq=False)
