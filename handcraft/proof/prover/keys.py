@@ -32,16 +32,30 @@ Summary = tuple[tuple[int, int, int], ...]
 
 
 def scores_of(
-    precision: Precision, query: Zonotope, keys: Zonotope
+    precision: Precision,
+    query: Zonotope,
+    keys: Zonotope,
+    *,
+    apart: bool = False,
 ) -> Zonotope:  # [n_match], [n, n_match] -> [n]
-    """Return the scores before they are divided by sqrt(d_head)."""
+    """Return the scores before they are divided by sqrt(d_head); with `apart`, up to a number
+    that all of them share.
+
+    A query that is off by e moves the score of a key by e times that key. What it moves one key
+    by, here the one with the greatest score, may be taken off all of them: no softmax sees it.
+    """
     if keys.finite:  # zero times anything else adds nothing
         asked = np.flatnonzero((query.c != 0) | (query.r != 0))
         query, keys = query[asked], keys[:, asked]
     c = keys.c @ query.c
     q = np.abs(query.c) + query.r
-    spread = keys.r @ q + np.abs(keys.c) @ query.r
-    size = np.abs(keys.c) @ np.abs(query.c) + spread
+    size = np.abs(keys.c) @ q + keys.r @ q
+    common = np.zeros(len(query.c))
+    if apart and len(c):
+        common = keys.c[c.argmax()]
+    spread = keys.r @ q + np.abs(keys.c - common) @ query.r
+    # what they share is rounded with each of them, here and by the division
+    spread = spread + 2 * precision.u * (np.abs(common) @ query.r)
     there = ((keys.c != 0) | (keys.r != 0)) & (q != 0)  # [n, n_match]
     known = (query.r == 0) & (keys.r == 0)
     finest = np.where(

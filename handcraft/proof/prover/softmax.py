@@ -9,7 +9,7 @@ total weight is bounded by the leak. For the classes that stay, only counts and 
 Contexts with the same summary have the same mean, up to
 
     theta      the relative error of a weight: radius of the score, the subtraction, exp within
-               8u; 0 within a single exact class
+               8u; 0 within a single exact class. A factor that all weights share is divided out
     leak       lambda * range of the values, lambda = n e^-G, 0 if exp underflows
     rounding   gamma_n of the sums
 
@@ -232,10 +232,14 @@ class Means(KeyClasses):
             return 0.0  # the maximum is its own score: exp(0) = 1
         u = self.precision.u
         middle = (self.low[kind] + self.high[kind]) / 2
-        width = (self.high[kind] - self.low[kind]) / 2 + (
-            self.high[top] - self.low[top]
-        ) / 2
-        size = abs(middle - (self.low[top] + self.high[top]) / 2) + 2 * width
+        own = (self.high[kind] - self.low[kind]) / 2
+        widest = (self.high[top] - self.low[top]) / 2
+        # where the weight of the best key is 1, its radius is in all others; else the weights
+        # are those against the middle of its class, up to a factor that they share
+        width = own + widest if alone else own
+        size = abs(middle - (self.low[top] + self.high[top]) / 2) + 2 * (
+            own + widest
+        )
         if not width + 2 * u * size < WIDEST:
             return math.inf
         return (

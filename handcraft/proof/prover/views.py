@@ -118,7 +118,9 @@ class Slots:
             self.network.precision, head, gap, self.network.n_ctx, table
         )
         kinds, numbers = means.labels(
-            scores_of(self.network.precision, query, keys), values, numbers
+            scores_of(self.network.precision, query, keys, apart=True),
+            values,
+            numbers,
         )
         # [n_positions]
         least = np.minimum.reduceat(means.bounds[0][kinds], self.starts)
