@@ -33,18 +33,27 @@ from handcraft import each, tag
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes import attention, check, numbers, stream
+from handcraft.proof.lanes import (
+    attention,
+    check,
+    head_choice,
+    head_sum,
+    numbers,
+    stream,
+)
 from handcraft.proof.lanes.attention import HeadReading
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.choices import PairTable
 from handcraft.proof.lanes.numbers import LaneNumbers
+from handcraft.proof.lanes.scores import HeadScores
 from handcraft.proof.lanes.stream import LaneStream
+from handcraft.proof.lanes.symbols import Symbols
 from handcraft.sequence.words import length, lookup
 
 SHARE = exp(-20.8)  # of a key whose score is 20.8 behind the first token's
-REAL_LEVELS = HeadReading._levels
-REAL_SHARE = HeadReading._share
-REAL_UNITS = attention._units
+REAL_LEVELS = head_choice.levels_of
+REAL_SHARE = head_sum.key_share
+REAL_UNITS = head_sum.units_of
 REAL_SIMPLER = numbers.simpler
 
 
@@ -168,8 +177,8 @@ def no_distance(_: Any, __: Any, ___: Any, ____: Any, v: Any) -> Any:
     return [0.0] * len(v), False
 
 
-def behind(head: Any, scores: Any) -> tuple[Array, Array]:
-    levels, gaps = REAL_LEVELS(head, scores)
+def behind(scores: Any) -> tuple[Array, Array]:
+    levels, gaps = REAL_LEVELS(scores)
     return np.where(levels == -2, -1, levels), gaps
 
 
@@ -196,8 +205,10 @@ def all_seen(pairs: PairTable) -> Array:
     return np.full(len(pairs.mask), pairs.symbols.n)
 
 
-def merged(lane: LaneNumbers, small: float = 2.0**-26) -> LaneNumbers:
-    found = REAL_SIMPLER(lane, small)
+def merged(
+    symbols: Symbols, lane: LaneNumbers, small: float = 2.0**-26
+) -> LaneNumbers:
+    found = REAL_SIMPLER(symbols, lane, small)
     r = np.broadcast_to(lane.r.max(), found.c.shape)
     return LaneNumbers(found.labels, found.c, r, found.g)
 
@@ -218,18 +229,18 @@ def any_claim(model: Model) -> Any:
 
 
 LEFT_OUT: dict[str, tuple[Callable[[], Model], Any, str, Any]] = {
-    "what other keys leak": (leaks, HeadReading, "_left", lambda *_: 0.0),
-    "what a mean rounds": (rounds, HeadReading, "_rounding", lambda *_: 0.0),
+    "what other keys leak": (leaks, head_choice, "left_of", lambda *_: 0.0),
+    "what a mean rounds": (rounds, HeadScores, "rounding", lambda *_: 0.0),
     "how far values at a level are apart": (
         differs_a_little,
-        HeadReading,
-        "_spread_at",
+        head_choice,
+        "spread_at",
         no_distance,
     ),
     "that there is one at a level": (
         differs_much,
-        HeadReading,
-        "_spread_at",
+        head_choice,
+        "spread_at",
         one_position,
     ),
     "one at a level, of pairs": (
@@ -240,21 +251,21 @@ LEFT_OUT: dict[str, tuple[Callable[[], Model], Any, str, Any]] = {
     ),
     "that the first token stands beside": (
         beside,
-        HeadReading,
-        "_levels",
+        attention,
+        "levels_of",
         behind,
     ),
     "how far what is summed is from whole": (
         nearly_whole,
-        attention,
-        "_units",
+        head_sum,
+        "units_of",
         as_whole,
     ),
-    "what keys farther behind have": (farther, HeadReading, "_share", no_rest),
+    "what keys farther behind have": (farther, head_sum, "key_share", no_rest),
     "how far shares are apart": (
         of_other_shares,
-        HeadReading,
-        "_share",
+        head_sum,
+        "key_share",
         one_share,
     ),
     "that a level is surely there": (
