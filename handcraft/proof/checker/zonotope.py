@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,9 +66,18 @@ class Zonotope:
     def __getitem__(self, rows: Any) -> Zonotope:
         return Zonotope(self.c[rows], self.r[rows], self.g[rows])
 
-    @property
+    @cached_property
+    def finite(self) -> bool:
+        """True if every number has a bound."""
+        return bool(
+            np.isfinite(self.c).all() and np.isfinite(self.radius).all()
+        )
+
+    @cached_property
     def radius(self) -> Array:
         """The greatest distance of each number from its centre, generators included."""
+        if not self.g.shape[-1]:
+            return self.r * UP
         return (self.r + np.abs(self.g).sum(axis=-1)) * UP
 
     def plain(self) -> Zonotope:
@@ -237,10 +247,13 @@ class Floats:
         one query: where it is off by e, each score is off by e times its key, and what the best
         key is off by can be taken off all of them.
         """
-        a = k.c
-        s = k.r
-        b = q.c[0]
-        t = q.r[0]
+        asked = np.ones(q.c.shape[1], dtype=bool)
+        if k.finite:  # where the query is exactly 0, such keys add exactly 0
+            asked = (q.c[0] != 0) | (q.r[0] != 0)
+        a = k.c[:, asked]
+        s = k.r[:, asked]
+        b = q.c[0, asked]
+        t = q.r[0, asked]
         common = np.zeros_like(b)  # [m]
         if apart and len(a):
             common = a[(a @ b).argmax()]

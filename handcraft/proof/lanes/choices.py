@@ -28,6 +28,7 @@ from handcraft.proof.lanes.forms import (
     moved_to_key,
     variable,
 )
+from handcraft.proof.lanes.links import linked
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
     AxisLabel,
@@ -262,6 +263,8 @@ class Levels:
         labels = (*(s for _, s in self.queries), new)
         self.symbols.learn(labels, fact[:, may].reshape(shape))
         self._beside(new, symbol)
+        for own, weights, form in self.symbols.known.get("totals", []):
+            linked(self.symbols, self, new, (own, weights, form.labels[0][1]))
         return new
 
     def _beside(self, new: int, symbol: int) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Floats, Rejected, Zonotope
-from handcraft.proof.lanes.attention import Begin, HeadReading, keys_of
+from handcraft.proof.lanes.attention import HeadReading, keys_of
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
     gathered,
@@ -26,6 +26,7 @@ from handcraft.proof.lanes.numbers import (
     simpler,
     single,
 )
+from handcraft.proof.lanes.scores import Begin
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
     AT_TOKEN,
@@ -70,8 +71,8 @@ class LaneStream:
         by_token, by_place = self.wte[tokens], self.wpe[1:]
         return [
             self._sum(
-                simpler(_table(AT_TOKEN, by_token[:, i])),
-                simpler(_table(AT_INDEX, by_place[:, i])),
+                simpler(self.symbols, _table(AT_TOKEN, by_token[:, i])),
+                simpler(self.symbols, _table(AT_INDEX, by_place[:, i])),
             )
             for i in range(self.wte.shape[1])
         ]
@@ -250,7 +251,9 @@ class LaneStream:
 
     def _own(self, lane: LaneNumbers) -> LaneNumbers:
         """The lane with its radius as an error of its own, for what is computed from it."""
-        lane = simpler(lane, 0.0)  # what is brought may be multiplied by 2^30
+        lane = simpler(
+            self.symbols, lane, 0.0
+        )  # what is brought may be multiplied by 2^30
         r = lane.radius
         if not r.any():
             return lane

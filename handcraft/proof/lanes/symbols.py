@@ -119,8 +119,9 @@ class Symbols:
             for side in (0, 1):
                 for symbols, fact in self.facts:
                     asked = tuple(self.label(side, s) for s in symbols)
-                    if set(asked) <= set(labels):
-                        mask &= spread(fact, asked, labels)
+                    known, kept = _projected(fact, asked, labels)
+                    if kept:
+                        mask &= spread(known, kept, labels)
             self._masks[labels] = self._paired(labels, mask)
         return self._masks[labels]
 
@@ -154,6 +155,15 @@ class Symbols:
     def number_seen(self) -> Array:
         """How many positions are seen, by that symbol."""
         return np.arange(1, self.n + 1)
+
+
+def _projected(
+    fact: Array, asked: Labels, labels: Labels
+) -> tuple[Array, Labels]:
+    """What a fact says of those of its labels that are among others: that the rest can be."""
+    gone = tuple(i for i, x in enumerate(asked) if x not in labels)
+    kept = tuple(x for x in asked if x in labels)
+    return np.asarray(fact.any(axis=gone)), kept
 
 
 def spread(table: Array, labels: Labels, wider: Labels) -> Array:

@@ -94,31 +94,37 @@ class Means(KeyClasses):
         The one with the largest leak stands for all of them, and is widened to cover their
         values.
         """
-        low = np.array(self.low)
-        high = np.array(self.high)
+        low, high = self.bounds
+        kinds = list(kinds)
         after = np.array(later, dtype=int)
+        # [n_kinds, n_later] bool
+        hides = low[kinds][:, None] - high[after] >= self.gap
+        hidden = low[after] - high[kinds][:, None] >= self.gap
+        sure = (hides | hidden).all(axis=1)
         together: dict[bytes, list[int]] = {}
-        for kind in kinds:
-            hides = low[kind] - high[after] >= self.gap
-            hidden = low[after] - high[kind] >= self.gap
-            if (hides | hidden).all():
-                together.setdefault(hides.tobytes(), []).append(kind)
+        for kind, row, known in zip(kinds, hides, sure.tolist(), strict=True):
+            if known:
+                together.setdefault(row.tobytes(), []).append(kind)
         found = {}
         for group in together.values():
             worst = max(group, key=lambda kind: self._leak(kind, 1))
+            found |= dict.fromkeys(group, worst)
             for kind in group:
-                self._widen(
-                    worst,
-                    self.least[kind],
-                    self.most[kind],
-                    self.loose[kind],
-                    self.finest[kind],
-                    *self.centres[kind],
-                )
                 if kind != worst:
+                    self._cover(worst, kind)
                     self.forget()  # means that were computed for fewer
-                found[kind] = worst
         return found
+
+    def _cover(self, kind: int, other: int) -> None:
+        """Widen a class to cover the values of another one."""
+        self._widen(
+            kind,
+            self.least[other],
+            self.most[other],
+            self.loose[other],
+            self.finest[other],
+            *self.centres[other],
+        )
 
     # ------------------------------------------------------------ their mean
 

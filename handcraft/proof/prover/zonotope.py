@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class Zonotope:
             self.c[key], self.r[key], None if self.g is None else self.g[key]
         )
 
-    @property
+    @cached_property
     def radius(self) -> Array:
         """The greatest distance from the centre, generators included."""
         return (
@@ -91,6 +92,13 @@ class Zonotope:
     def high(self) -> Array:
         """The greatest value."""
         return self.c + self.radius
+
+    @cached_property
+    def finite(self) -> bool:
+        """True if every number has a bound."""
+        return bool(
+            np.isfinite(self.c).all() and np.isfinite(self.radius).all()
+        )
 
     @property
     def shared(self) -> int:
