@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from proving import FLOAT, head_of
 
+from handcraft import Program, slot, token
 from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.network import Network as Checked
 from handcraft.proof.checker.softmax import Softmax
 from handcraft.proof.checker.zonotope import Floats
 from handcraft.proof.checker.zonotope import Zonotope as Held
 from handcraft.proof.prover.keys import scores_of
+from handcraft.proof.prover.network import Network as Proved
 from handcraft.proof.prover.softmax import Means
 from handcraft.proof.prover.zonotope import Zonotope
 
@@ -156,3 +159,23 @@ def test_a_wide_gelu_is_bounded_by_half_of_it() -> None:
             )
             rest = y - found.c[0, 0] - found.g[0, 0, 0] * e
             assert abs(rest) <= found.r[0, 0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_stream_begins_with_one_addition(dtype: Any) -> None:
+    """A token's number plus a position's has one result, the model's own, known to the last bit;
+    below the least normal number it may be flushed to zero.
+    """
+    large, least = [1e4 / 3, 900.0, 1.0], 1.25 * 2.0**-126
+    numbers = {"a": 1e-4 / 3, "b": -1 / 3, "c": 2.0**-126}
+    both = slot("x", token=numbers, position=[*large, -least])
+    model = Program(embedding=(both, token("abc"))).build(dtype)
+    weights = model.weights
+    tokens, places = np.divmod(np.arange(12), 4)
+    real = weights["wte"][tokens] + weights["wpe"][places]
+    for network in (Checked(model), Proved(model)):
+        found = network.embed(tokens, places)
+        assert (found.c == real).all()
+        faint = (real != 0) & (np.abs(real) < np.finfo(dtype).tiny)
+        assert ((found.radius > 0) == faint).all()
+        assert faint.any() == (dtype == "float32")

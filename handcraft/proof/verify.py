@@ -35,6 +35,7 @@ from handcraft.proof.claimed import (
     held_to_claim,
 )
 from handcraft.proof.enumerate.method import exhaustive
+from handcraft.proof.lanes.certificate import LaneCertificate
 from handcraft.proof.prove import certified
 from handcraft.proof.report import Counterexample, Report, Verdict
 from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
@@ -114,7 +115,7 @@ def verify_with_proof(
     progress: Progress = silent,
     spread: Spread | None = None,
     claim: Claim | None = None,
-) -> tuple[Report, Certificate | None]:
+) -> tuple[Report, Certificate | LaneCertificate | None]:
     """The report of `verify`, and the certificate behind it where there is one."""
     _check_methods(methods)
     if claim is None:

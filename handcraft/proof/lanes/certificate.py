@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from handcraft.core.errors import ProgramError, WeightsError
-from handcraft.core.weights import parse_json, read_bytes
+from handcraft.core.weights import parse_json, read_bytes, sha256
 from handcraft.core.writing import write_atomically
 from handcraft.sequence.expression import Expression
 
@@ -151,6 +151,16 @@ def write_lanes(
     path: Path, certificate: LaneCertificate, seconds: float
 ) -> None:
     """Write the certificate to a file, completely or not at all."""
-    data = to_json(replace(certificate, seconds=seconds))
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    write_atomically(path, text.encode())
+    write_atomically(path, _written(replace(certificate, seconds=seconds)))
+
+
+def lanes_hash(certificate: LaneCertificate) -> str:
+    """The SHA-256 of the certificate as it is written, but for the seconds it took, which are 0:
+    the same proof has the same hash.
+    """
+    return sha256(_written(replace(certificate, seconds=0.0)))
+
+
+def _written(certificate: LaneCertificate) -> bytes:
+    data = to_json(certificate)
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).encode()

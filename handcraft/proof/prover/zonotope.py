@@ -270,7 +270,12 @@ class Precision:
         shared   the part of `loose` that comes from generators, and is not in the sum's remainder
         """
         underflow = (k + 1) * self.least
-        error = self.gamma(np.maximum(k - doubled, 0)) * size * UP + underflow
+        rounds = np.maximum(k - doubled, 0)
+        error = self.gamma(rounds) * size * UP + underflow
+        # the last of these roundings is that of the sum itself, which may be small
+        before = self.gamma(np.maximum(rounds - 1, 0)) * size * UP
+        last = (self.u * 1.01) * (np.abs(c) + loose + self.gamma(rounds) * size)
+        error = np.minimum(error, before + last + 4 * OWN * size + underflow)
         two = (k <= 2) & doubled  # one addition: it is off by its own last bit
         error = np.where(
             two,
