@@ -37,6 +37,7 @@ from handcraft.proof.lanes import (
     attention,
     check,
     head_choice,
+    head_mean,
     head_sum,
     numbers,
     stream,
@@ -47,11 +48,10 @@ from handcraft.proof.lanes.choices import PairTable
 from handcraft.proof.lanes.numbers import LaneNumbers
 from handcraft.proof.lanes.scores import HeadScores
 from handcraft.proof.lanes.stream import LaneStream
-from handcraft.proof.lanes.symbols import Symbols
 from handcraft.sequence.words import length, lookup
 
 SHARE = exp(-20.8)  # of a key whose score is 20.8 behind the first token's
-REAL_LEVELS = head_choice.levels_of
+REAL_LEVELS = attention.levels_of
 REAL_SHARE = head_sum.key_share
 REAL_UNITS = head_sum.units_of
 REAL_SIMPLER = numbers.simpler
@@ -120,6 +120,22 @@ def farther() -> Model:
 def of_other_shares() -> Model:
     """A key that is nearer by 0.4 has half as much again as another one."""
     return by_hand([20.8, 0.4, 0], [0, -1, 0], counts(1.35))
+
+
+def of_uneven_shares() -> Model:
+    """Of two keys at one level the worse one is nearer by 0.4: it is no mean."""
+    return by_hand([-200, 0, 0.4], [0, 1.125, -1], reads())
+
+
+def nearly_a_mean() -> Model:
+    """The mean of 1 and a little less than -1 is below 0."""
+    return by_hand([-200, 0, 0], [0, 1, -1 - 2.0**-11], reads(bias=1e-4))
+
+
+def leaks_into_a_mean() -> Model:
+    """Beside the mean of 1 and 1/2 there is e^-12 of a great value."""
+    k = [-200, 12.25, 12.25, 0]
+    return by_hand(k, [0, 1, 0.5, -500000], reads())
 
 
 def not_always_there() -> Model:
@@ -206,7 +222,7 @@ def all_seen(pairs: PairTable) -> Array:
 
 
 def merged(
-    symbols: Symbols, lane: LaneNumbers, small: float = 2.0**-26
+    symbols: Any, lane: LaneNumbers, small: float = 2.0**-26
 ) -> LaneNumbers:
     found = REAL_SIMPLER(symbols, lane, small)
     r = np.broadcast_to(lane.r.max(), found.c.shape)
@@ -267,6 +283,24 @@ LEFT_OUT: dict[str, tuple[Callable[[], Model], Any, str, Any]] = {
         head_sum,
         "key_share",
         one_share,
+    ),
+    "how far shares of a mean are apart": (
+        of_uneven_shares,
+        head_mean,
+        "_width",
+        lambda *_: 0.0,
+    ),
+    "how far what a mean is of is from whole": (
+        nearly_a_mean,
+        head_mean,
+        "units_of",
+        as_whole,
+    ),
+    "what other keys leak into a mean": (
+        leaks_into_a_mean,
+        head_mean,
+        "_apart",
+        lambda *_: 0.0,
     ),
     "that a level is surely there": (
         not_always_there,
