@@ -115,7 +115,7 @@ CHECKERS = [
             "mass = _weighed(most, sizes) / total",
         ),
         (
-            "((low - wide * np.abs(low)) / self.scale,",
+            "((low - below) / self.scale,",
             "(low,",
         ),
         (
