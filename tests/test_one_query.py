@@ -13,12 +13,12 @@ from proving import FLOAT, head_of
 from handcraft import Program, slot, token
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.network import Network as Checked
-from handcraft.proof.checker.softmax import Softmax
+from handcraft.proof.checker.softmax import Softmax, _away
 from handcraft.proof.checker.zonotope import Floats
 from handcraft.proof.checker.zonotope import Zonotope as Held
 from handcraft.proof.prover.keys import scores_of
 from handcraft.proof.prover.network import Network as Proved
-from handcraft.proof.prover.softmax import Means
+from handcraft.proof.prover.softmax import Means, _between
 from handcraft.proof.prover.zonotope import Zonotope
 
 N = 5  # keys
@@ -179,3 +179,53 @@ def test_the_stream_begins_with_one_addition(dtype: Any) -> None:
         faint = (real != 0) & (np.abs(real) < np.finfo(dtype).tiny)
         assert ((found.radius > 0) == faint).all()
         assert faint.any() == (dtype == "float32")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_the_sum_of_values_says_of_their_distances(seed: int) -> None:
+    """Of numbers between two others and with a known sum, those at the two ends are furthest from
+    anything: the bound holds for all of them, and is reached there.
+    """
+    rng = np.random.default_rng(seed)
+    n, low, high = int(rng.integers(1, 6)), -3.0, float(rng.integers(-2, 5))
+    z = float(rng.normal() * 3)
+    ends = rng.choice([low, high], size=n)
+    other = rng.uniform(low, high, size=n)
+    for values, reached in ((ends, True), (other, False)):
+        total = values.sum()
+        row = np.array([total, 0.0, np.abs(values).sum(), 0, 0, low, high])
+        checked = _away(
+            row[None, None, :, None],
+            np.full((1, 1, 1), float(n)),
+            np.full((1, 1, 1), z),
+        )
+        proved = _between(
+            np.array(float(n)),
+            total,
+            np.array(low),
+            np.array(high),
+            (np.abs(low - z), np.abs(high - z)),
+        )
+        real = np.abs(values - z).sum()
+        assert real <= checked[0, 0, 0] + 1e-12
+        assert real <= proved + 1e-12
+        if reached:
+            assert proved == pytest.approx(real, abs=1e-9)
+            assert checked[0, 0, 0] == pytest.approx(real, abs=1e-9)
+
+
+def test_equal_values_of_a_class_with_others() -> None:
+    """Two fives in a class that can hold 0 to 5 are known by their sum, so nothing moves their
+    mean.
+    """
+    means = Means(FLOAT, head_of(4), 60.0, 8)
+    one = np.array([0.0])
+    labels = [
+        means.label((0.0, 0.01), np.array([v]), one) for v in (0.0, 5.0, 5.0)
+    ]
+    summary: Any = ()
+    for label in labels[1:]:
+        summary = means.insert(summary, label)
+    c, r = means.mean(summary)
+    assert c[0] == 5.0
+    assert r[0] < 1e-4

@@ -50,13 +50,13 @@ BUGS = [
     ),
     Bug(
         "zonotope.py",
-        "self.gamma(np.maximum(k - doubled, 0)) * size",
-        "self.gamma(np.maximum(k - 2, 0)) * size",
+        "rounds = np.maximum(k - doubled, 0)",
+        "rounds = np.maximum(k - 2, 0)",
     ),
     Bug(
         "zonotope.py",
-        "self.gamma(np.maximum(k - doubled, 0)) * size * UP",
-        "self.gamma(np.maximum(k - doubled, 0)) * np.abs(c) * UP",
+        "error = self.gamma(rounds) * size * UP + underflow",
+        "error = self.gamma(rounds) * np.abs(c) * UP + underflow",
     ),
     Bug(
         "zonotope.py",
@@ -70,8 +70,33 @@ BUGS = [
     ),
     Bug(
         "zonotope.py",
-        "k - doubled, 0)) * size * UP + underflow",
-        "k - doubled, 0)) * size * UP",
+        "error = self.gamma(rounds) * size * UP + underflow",
+        "error = self.gamma(rounds) * size * UP",
+    ),
+    Bug(
+        "zonotope.py",
+        "before = self.gamma(np.maximum(rounds - 1, 0)) * size * UP",
+        "before = 0 * size",
+    ),
+    Bug(
+        "zonotope.py",
+        "missed = np.where(wide, size / 4, missed)",
+        "missed = np.where(wide, size / 8, missed)",
+    ),
+    Bug(
+        "keys.py",
+        "spread = keys.r @ q + np.abs(keys.c - common) @ query.r",
+        "spread = keys.r @ q",
+    ),
+    Bug(
+        "softmax.py",
+        "width = np.where(alone, own + widest, own)",
+        "width = own",
+    ),
+    Bug(
+        "softmax.py",
+        "apart = (n * most - sums) * near[0] + (sums - n * least) * near[1]",
+        "apart = (n * most - sums) * near[1] + (sums - n * least) * near[0]",
     ),
     Bug(
         "zonotope.py",
@@ -182,13 +207,8 @@ BUGS = [
     # ------------------------------------------------ averages
     Bug(
         "keys.py",
-        "spread = keys.r @ q + np.abs(keys.c) @ query.r",
-        "spread = keys.r @ q",
-    ),
-    Bug(
-        "keys.py",
-        "spread = keys.r @ q + np.abs(keys.c) @ query.r",
-        "spread = np.abs(keys.c) @ query.r",
+        "spread = keys.r @ q + np.abs(keys.c - common) @ query.r",
+        "spread = np.abs(keys.c - common) @ query.r",
     ),
     Bug(
         "keys.py",
@@ -261,8 +281,8 @@ BUGS = [
     ),
     Bug(
         "softmax.py",
-        "width = (high - low) / 2 + (top_high - top_low) / 2",
-        "width = (top_high - top_low) / 2",
+        "own = (high - low) / 2",
+        "own = 0 * low",
     ),
     Bug(
         "softmax.py",
@@ -288,8 +308,8 @@ BUGS = [
     Bug("softmax.py", "n * loose * (1 + off))", "0)"),
     Bug(
         "softmax.py",
-        "moved = (weight * (off * np.minimum(",
-        "moved = (weight * (0 * np.minimum(",
+        "moved = (weight * (off * away +",
+        "moved = (weight * (0 * away +",
     ),
     Bug(
         "softmax.py",
@@ -353,8 +373,8 @@ BUGS = [
     ),
     Bug(
         "views.py",
-        "least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)",
-        "least = np.maximum.reduceat(np.array(means.low)[kinds], self.starts)",
+        "least = np.minimum.reduceat(means.bounds[0][kinds], self.starts)",
+        "least = np.maximum.reduceat(means.bounds[0][kinds], self.starts)",
     ),
     Bug(
         "graph.py",
@@ -363,8 +383,8 @@ BUGS = [
     ),
     Bug(
         "graph.py",
-        "later = set().union(*at[position + 1:])",
-        "later = set().union(*at[position + 2:])",
+        "later = _united([set(), *at[:0:-1]])[::-1]",
+        "later = _united([set(), set(), *at[:1:-1]])[::-1]",
     ),
     Bug(
         "graph.py",

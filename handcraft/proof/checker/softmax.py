@@ -335,21 +335,11 @@ class Softmax:
         total = (least * counts).sum(axis=1)[:, None]
         if not (total > 0).all():
             raise Rejected("the weights of a head cannot be bounded")
-        sums, radii, sizes, least_of, most_of = (
-            rows[:, :, i] for i in (0, 1, 2, 5, 6)
-        )
+        sums, radii, sizes = (rows[:, :, i] for i in range(3))
         z = (
             _weighed(w, sums) / (w * counts).sum(axis=1)[:, None]
         )  # [n, n_value]
-        middle = z[:, None]
-        # how far all values of a group are from the mean, in two ways
-        furthest = np.maximum(
-            np.abs(least_of - middle), np.abs(most_of - middle)
-        )
-        away = np.minimum(  # [n, n_groups, n_value]
-            sizes + counts[:, :, None] * np.abs(middle),
-            counts[:, :, None] * furthest,
-        )
+        away = _away(rows, counts[:, :, None], z[:, None])
         lost = leak[:, None]
         moved = (
             _weighed((most - least) / 2, away)
@@ -429,3 +419,24 @@ def _exp(x: Array) -> Array:  # [...] -> [...]
     """Return exp of each number as the C library computes it, within one last bit."""
     found = [math.exp(value) for value in x.ravel().tolist()]
     return np.array(found, dtype=np.float64).reshape(x.shape)
+
+
+def _away(
+    rows: Array, n: Array, z: Array
+) -> Array:  # [n, n_groups, 7, n_value], [n, n_groups, 1], [n, 1, n_value]
+    """Return how far the values of each group are from z, all distances together, at most.
+
+    Three bounds: by their sizes; by the furthest of them; and, if they lie between a and b and
+    their sum is s, by as many of them at a and at b as give that sum, since no others with it
+    are further away.
+    """
+    s, r, sizes, a, b = (rows[:, :, i] for i in (0, 1, 2, 5, 6))
+    to_a = np.abs(a - z)
+    to_b = np.abs(b - z)
+    furthest = n * np.maximum(to_a, to_b)
+    apart = b > a
+    span = np.where(apart, b - a, 1.0)
+    at_b = np.clip((s - n * a) / span, 0.0, n)
+    spread = (n - at_b) * to_a + at_b * to_b + r + 2.0**-40 * furthest
+    found = np.minimum(sizes + n * np.abs(z), furthest)
+    return np.asarray(np.where(apart, np.minimum(found, spread), found))

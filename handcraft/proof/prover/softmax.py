@@ -314,15 +314,16 @@ class Means(KeyClasses):
         weight = (weights / rest)[:, :, None]
         sizes = np.where(signed > 0, np.abs(sums) + n * loose, n * size)
         mean = z[:, None]
-        away = np.maximum(np.abs(most - mean), np.abs(least - mean))
+        near = np.abs(least - mean), np.abs(most - mean)
+        away = np.minimum(
+            np.minimum(
+                n * np.maximum(*near),
+                _between(n, sums, least, most, near) + n * loose,
+            ),
+            sizes + n * np.abs(mean),
+        )
         # [n, n_value]
-        moved = (
-            weight
-            * (
-                off * np.minimum(n * away, sizes + n * np.abs(mean))
-                + n * loose * (1 + off)
-            )
-        ).sum(axis=1)
+        moved = (weight * (off * away + n * loose * (1 + off))).sum(axis=1)
         mass = (weight * (1 + off) * sizes).sum(axis=1)
         (low, high), lost = self.range, leak[:, None] / rest
         moved += lost * (np.maximum(np.abs(high - z), np.abs(low - z)) + moved)
@@ -338,3 +339,24 @@ class Means(KeyClasses):
             + rounding
             + self.n_keys * self.precision.least * (1 + largest)
         )
+
+
+def _between(
+    n: Array,
+    sums: Array,
+    least: Array,
+    most: Array,
+    near: tuple[Array, Array],
+) -> Array:  # [...] each
+    """Return an upper bound on the sum of the distances of n numbers from another one, given
+    their sum, the least and the greatest of them, and how far away those two are.
+
+    A distance is convex: between the two it lies below the straight line. So the sum of the
+    numbers decides the sum of these lines. 4 exact tens among 0 to 10 are all 10.
+    """
+    width = most - least
+    apart = (n * most - sums) * near[0] + (sums - n * least) * near[1]
+    slack = 2.0**-40 * n * (near[0] + near[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.maximum(apart, 0.0) / width
+    return np.asarray(np.where(width > 0, found + slack, np.inf))

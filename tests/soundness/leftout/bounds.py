@@ -44,8 +44,12 @@ CHECKERS = [
             "error = 0 * size",
         ),
         (
-            "spread = s @ (np.abs(b) + t) + np.abs(a) @ t",
-            "spread = np.abs(a) @ t",
+            "spread = s @ (np.abs(b) + t) + np.abs(a - common) @ t",
+            "spread = np.abs(a - common) @ t",
+        ),
+        (
+            "spread = s @ (np.abs(b) + t) + np.abs(a - common) @ t",
+            "spread = s @ (np.abs(b) + t)",
         ),
         (
             "up = x.c - radius >= edge\n        down = x.c + radius <= -edge",
@@ -59,11 +63,8 @@ CHECKERS = [
             "r = np.where(up, x.r, 0.0)",
         ),
         (
-            (
-                "return (x.c * (1 + tanh) / 2, slope, (np.abs(slope) * x.r + bend +"
-                " error) * UP)"
-            ),
-            "return (x.c * (1 + tanh) / 2, slope, error * UP)",
+            "(np.abs(slope) * x.r + np.where(half, most / 4, bend) + error) * UP)",
+            "error * UP)",
         ),
     ),
     *_checkers(
@@ -114,7 +115,7 @@ CHECKERS = [
             "mass = _weighed(most, sizes) / total",
         ),
         (
-            "((low - wide * np.abs(low)) / self.scale,",
+            "((low - below) / self.scale,",
             "(low,",
         ),
         (
