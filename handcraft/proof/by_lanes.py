@@ -25,7 +25,6 @@ from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.lanes.certificate import LaneCertificate
 from handcraft.proof.lanes.check import (
     ShownByLanes,
-    check_lanes,
     measured_lanes,
 )
 from handcraft.proof.lanes.propose import proposed
@@ -58,13 +57,15 @@ def by_lanes(task: Task) -> Outcome:
     if not is_for(task.model):
         return declined()
     try:
-        certificate = certificate_of(task.model)
-        shown = check_lanes(task.model, certificate)
+        shown = measured_lanes(task.model, proposed(program))
     except Rejected as why:
         return declined(f"not proved by lanes: {why}")
     except (MemoryError, RecursionError) as error:
         return declined(f"not proved by lanes: {type(error).__name__}")
-    return agreed(task, shown)
+    outcome = agreed(task, shown)
+    if not outcome.proved:
+        return outcome
+    return replace(outcome, certificate=_stated(task.model, shown))
 
 
 def declined(reason: str | None = None) -> Outcome:
@@ -85,7 +86,11 @@ def certificate_of(model: Model) -> LaneCertificate:
     program = model.program
     if program is None:
         raise Rejected("the model has no rules")
-    shown = measured_lanes(model, proposed(program))
+    return _stated(model, measured_lanes(model, proposed(program)))
+
+
+def _stated(model: Model, shown: ShownByLanes) -> LaneCertificate:
+    """What the checker has shown, as a certificate that states just that."""
     return LaneCertificate(
         program=model.name,
         weights=weights_hash(model),
@@ -124,6 +129,9 @@ def agreed(task: Task, shown: ShownByLanes) -> Outcome:
         )
     tally = Tally(contexts=size, checked=spoken, correct=spoken)
     tally.min_margin = shown.margin if math.isfinite(shown.margin) else math.inf
+    if asked.contexts == size:  # each was run: the least of a real run is known
+        tally.min_margin_at = asked.min_margin_at
+        tally.min_margin_position = asked.min_margin_position
     return Outcome(
         tally,
         decided=True,

@@ -50,13 +50,13 @@ BUGS = [
     ),
     Bug(
         "zonotope.py",
-        "self.gamma(np.maximum(k - doubled, 0)) * size",
-        "self.gamma(np.maximum(k - 2, 0)) * size",
+        "rounds = np.maximum(k - doubled, 0)",
+        "rounds = np.maximum(k - 2, 0)",
     ),
     Bug(
         "zonotope.py",
-        "self.gamma(np.maximum(k - doubled, 0)) * size * UP",
-        "self.gamma(np.maximum(k - doubled, 0)) * np.abs(c) * UP",
+        "error = self.gamma(rounds) * size * UP + underflow",
+        "error = self.gamma(rounds) * np.abs(c) * UP + underflow",
     ),
     Bug(
         "zonotope.py",
@@ -70,8 +70,33 @@ BUGS = [
     ),
     Bug(
         "zonotope.py",
-        "k - doubled, 0)) * size * UP + underflow",
-        "k - doubled, 0)) * size * UP",
+        "error = self.gamma(rounds) * size * UP + underflow",
+        "error = self.gamma(rounds) * size * UP",
+    ),
+    Bug(
+        "zonotope.py",
+        "before = self.gamma(np.maximum(rounds - 1, 0)) * size * UP",
+        "before = 0 * size",
+    ),
+    Bug(
+        "zonotope.py",
+        "missed = np.where(wide, size / 4, missed)",
+        "missed = np.where(wide, size / 8, missed)",
+    ),
+    Bug(
+        "keys.py",
+        "spread = keys.r @ q + np.abs(keys.c - common) @ query.r",
+        "spread = keys.r @ q",
+    ),
+    Bug(
+        "softmax.py",
+        "width = np.where(alone, own + widest, own)",
+        "width = own",
+    ),
+    Bug(
+        "softmax.py",
+        "apart = (n * most - sums) * near[0] + (sums - n * least) * near[1]",
+        "apart = (n * most - sums) * near[1] + (sums - n * least) * near[0]",
     ),
     Bug(
         "zonotope.py",
@@ -182,13 +207,8 @@ BUGS = [
     # ------------------------------------------------ averages
     Bug(
         "keys.py",
-        "spread = keys.r @ q + np.abs(keys.c) @ query.r",
-        "spread = keys.r @ q",
-    ),
-    Bug(
-        "keys.py",
-        "spread = keys.r @ q + np.abs(keys.c) @ query.r",
-        "spread = np.abs(keys.c) @ query.r",
+        "spread = keys.r @ q + np.abs(keys.c - common) @ query.r",
+        "spread = np.abs(keys.c - common) @ query.r",
     ),
     Bug(
         "keys.py",
@@ -211,7 +231,11 @@ BUGS = [
         "return self.low[kind] - self.high[other] >= self.gap",
         "return self.high[kind] - self.low[other] >= self.gap",
     ),
-    Bug("softmax.py", "if (hides | hidden).all():", "if True:"),
+    Bug(
+        "softmax.py",
+        "sure = (hides | hidden).all(axis=1)",
+        "sure = (hides | True).all(axis=1)",
+    ),
     Bug("softmax.py", "self.forget()", "pass"),
     Bug(
         "keys.py",
@@ -220,13 +244,13 @@ BUGS = [
     ),
     Bug(
         "softmax.py",
-        "leak = self._leak(top, self.n_keys - int(counts.sum()))",
-        "leak = 0.0",
+        "left_out = self.n_keys - counts.sum(axis=1)",
+        "left_out = 0 * counts.sum(axis=1)",
     ),
     Bug(
         "softmax.py",
-        "top = max(kinds, key=lambda k: self.low[k])",
-        "top = min(kinds, key=lambda k: self.low[k])",
+        "top = low.argmax(axis=1)[:, None]",
+        "top = low.argmin(axis=1)[:, None]",
     ),
     Bug(
         "softmax.py",
@@ -242,32 +266,34 @@ BUGS = [
     ),
     Bug(
         "softmax.py",
-        "if len(kinds) == 1 and theta[0] == 0 and (leak <= self.precision.u / 4):",
-        "if len(kinds) == 1 and leak <= self.precision.u / 4:",
+        "alone = (theta[:, 0] == 0) & (leak <= self.precision.u / 4)",
+        "alone = leak <= self.precision.u / 4",
     ),
     Bug(
         "softmax.py",
-        "if kind == top and alone and (n == 1 or self.scores[top][1] == 0):",
-        "if kind == top and (n == 1 or self.scores[top][1] == 0):",
+        "sure = is_top & alone & ((counts == 1) | (radius == 0))",
+        "sure = is_top & ((counts == 1) | (radius == 0))",
     ),
     Bug(
         "softmax.py",
-        "if kind == top and alone and (n == 1 or self.scores[top][1] == 0):",
-        "if kind == top and alone:",
+        "sure = is_top & alone & ((counts == 1) | (radius == 0))",
+        "sure = is_top & alone",
     ),
     Bug(
         "softmax.py",
-        "width = (self.high[kind] - self.low[kind]) / 2 + (self.high[top] -"
-        " self.low[top]) / 2",
-        "width = (self.high[top] - self.low[top]) / 2",
+        "own = (high - low) / 2",
+        "own = 0 * low",
     ),
     Bug(
         "softmax.py",
-        "return math.expm1(width + 2 * (u + 4 * OWN) * size) * 1.01 + (EXP_ERROR + 1) *"
-        " u * 1.01",
-        "return math.expm1(width + 2 * (u + 4 * OWN) * size) * 1.01",
+        "theta = np.expm1(off) * 1.01 + (EXP_ERROR + 1) * u * 1.01",
+        "theta = np.expm1(off) * 1.01",
     ),
-    Bug("softmax.py", "if not width + 2 * u * size < WIDEST:", "if False:"),
+    Bug(
+        "softmax.py",
+        "known = width + 2 * u * size < WIDEST",
+        "known = width == width",
+    ),
     Bug("softmax.py", "halvings = n.bit_length() - 1\n", "halvings = 0\n"),
     Bug(
         "softmax.py",
@@ -282,10 +308,14 @@ BUGS = [
     Bug("softmax.py", "n * loose * (1 + off))", "0)"),
     Bug(
         "softmax.py",
-        "moved = (weight * (off * np.minimum(",
-        "moved = (weight * (0 * np.minimum(",
+        "moved = (weight * (off * away +",
+        "moved = (weight * (0 * away +",
     ),
-    Bug("softmax.py", "if not theta.max() < WIDEST:", "if False:"),
+    Bug(
+        "softmax.py",
+        "known = theta.max(axis=1) < WIDEST",
+        "known = theta[:, 0] == theta[:, 0]",
+    ),
     # ------------------------------------------------ network
     Bug("network.py", "raise Undecided('the model is not causal')", "pass"),
     Bug(
@@ -343,8 +373,8 @@ BUGS = [
     ),
     Bug(
         "views.py",
-        "least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)",
-        "least = np.maximum.reduceat(np.array(means.low)[kinds], self.starts)",
+        "least = np.minimum.reduceat(means.bounds[0][kinds], self.starts)",
+        "least = np.maximum.reduceat(means.bounds[0][kinds], self.starts)",
     ),
     Bug(
         "graph.py",
@@ -353,8 +383,8 @@ BUGS = [
     ),
     Bug(
         "graph.py",
-        "later = set().union(*at[position + 1:])",
-        "later = set().union(*at[position + 2:])",
+        "later = _united([set(), *at[:0:-1]])[::-1]",
+        "later = _united([set(), set(), *at[:1:-1]])[::-1]",
     ),
     Bug(
         "graph.py",

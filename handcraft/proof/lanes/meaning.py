@@ -153,12 +153,20 @@ class MeaningForms:
 
     def _total(self, e: Expression) -> Form:
         selection = selection_of(e)
-        value = moved_to_key(self.symbols, self.of(selection.value))
+        value = moved_to_key(self.symbols, self._added(selection.value))
         where = self._condition(selection.condition)
         weights = applied(
             self.symbols, lambda w, x: x if w else 0, where, value
         )
         return total_form(self.symbols, weights)
+
+    def _added(self, value: Any) -> Form:
+        """A value that is added up: no text at any position, selected or not."""
+        form = self.of(value)
+        possible = self.symbols.possible(form.labels)
+        if any(isinstance(x, str) for x in form.table[possible].tolist()):
+            raise Rejected("a sum of what may be a text")
+        return form
 
     def _mean(self, e: Expression) -> Form:
         """The sum by the number of positions; undefined where nothing is selected."""
@@ -166,7 +174,7 @@ class MeaningForms:
         where = self._condition(selection.condition)
         levels = applied(self.symbols, lambda w: w - 1, where)
         if one_at_most(self.symbols, levels):
-            value = self.of(selection.value)
+            value = self._added(selection.value)
             return self._selected(value, levels, constant_form(None))
         return applied(
             self.symbols,
@@ -224,11 +232,20 @@ class MeaningForms:
         return self._selected(self.of(selection.value), levels, default)
 
 
-def as_numbers(symbols: Symbols, form: Form, labels: Any) -> tuple[Any, Any]:
-    """The values of a form over wider labels as floats, and where they are defined."""
+def as_numbers(
+    symbols: Symbols, form: Form, labels: Any
+) -> tuple[Any, Any, Any]:
+    """The values of a form over wider labels as floats, how far these are from them at most, and
+    where they are defined.
+    """
     table = over(symbols, form, labels).reshape(-1)
     if any(isinstance(x, str | Nowhere) for x in table):
         raise Rejected("what a lane holds is no number")
     known = np.array([x is not None for x in table])
     numbers = np.array([0.0 if x is None else float(x) for x in table])
-    return numbers, known
+    exact = [
+        x is None or Fraction(float(number)) == x
+        for x, number in zip(table, numbers, strict=True)
+    ]
+    rounded = np.abs(numbers) * 2.0**-52 + 2.0**-1000
+    return numbers, np.where(exact, 0.0, rounded), known

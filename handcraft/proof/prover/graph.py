@@ -23,7 +23,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -263,12 +263,10 @@ class Search:
             ]
             # the classes at each position
             at = [set(kinds[a:b].tolist()) for a, b in pairwise(starts)]
-            for position in range(last + 1):
-                before = set().union(*at[: position + 1])
-                later = set().union(*at[position + 1 :])
-                found[position].append(
-                    slot.means.alike(sorted(before), sorted(later))
-                )
+            before = _united(at)
+            later = _united([set(), *at[:0:-1]])[::-1]
+            for position, both in enumerate(zip(before, later, strict=True)):
+                found[position].append(slot.means.alike(*map(sorted, both)))
         return found
 
     # ------------------------------------------------------------ tokens that are read as one
@@ -375,6 +373,11 @@ def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
         if j in wanted:
             after = j
     return found
+
+
+def _united(sets: Sequence[set[int]]) -> list[set[int]]:
+    """Return the union of the first set, of the first two, and so on."""
+    return list(accumulate(sets, lambda a, b: a | b))
 
 
 def classes(rows: Sequence[Hashable]) -> Iterator[list[int]]:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from handcraft.core.errors import printable
 from handcraft.core.gpt2 import Array
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Found, Rejected, examine
@@ -52,6 +53,20 @@ from handcraft.proof.prover.transducer_case import AlignedCase
 from handcraft.proof.prover.views import HeadQuery
 from handcraft.sequence.expression import Expression
 
+# what a search holds that nobody asks for once its certificate is written
+_HELD = (
+    "position_states",
+    "slots",
+    "streams",
+    "finals",
+    "steps",
+    "draft",
+    "saw",
+    "written",
+    "waiting",
+    "cache",
+    "known",
+)
 # what a query that is uncertain may be off by, against what the prover found
 _WIDER = 1.5
 
@@ -106,12 +121,15 @@ class Recorder(Pairs):
             self._recording()
             self.run()
         certificate = self._certificate()
+        self._forget()
         try:
             found = examine(self.model, certificate)
         except Rejected as why:
-            raise Undecided(
-                f"the proof has no certificate that can be checked: {why}"
-            ) from None
+            reason = f"the proof has no certificate that can be checked: {why}"
+            if why.context:
+                text = self.model.vocabulary.decode(list(why.context))
+                reason += f" after '{printable(text)}'"
+            raise Undecided(reason, why.context) from None
         margin = None if math.isinf(found.margin) else _below(found.margin)
         at = [self.model.vocabulary.tokens[i] for i in found.at]
         stated = replace(
@@ -123,6 +141,11 @@ class Recorder(Pairs):
             error=-_below(-found.error),
         )
         return Recorded(stated, found)
+
+    def _forget(self) -> None:
+        """Forget what the search has held: the checker needs memory of its own."""
+        for name in _HELD:
+            self.__dict__.pop(name, None)
 
     def run(self) -> Proof:
         """Return the proof, of either kind. Raises Undecided if there is none."""

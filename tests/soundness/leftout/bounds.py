@@ -44,8 +44,12 @@ CHECKERS = [
             "error = 0 * size",
         ),
         (
-            "spread = s @ (np.abs(b) + t) + np.abs(a) @ t",
-            "spread = np.abs(a) @ t",
+            "spread = s @ (np.abs(b) + t) + np.abs(a - common) @ t",
+            "spread = np.abs(a - common) @ t",
+        ),
+        (
+            "spread = s @ (np.abs(b) + t) + np.abs(a - common) @ t",
+            "spread = s @ (np.abs(b) + t)",
         ),
         (
             "up = x.c - radius >= edge\n        down = x.c + radius <= -edge",
@@ -59,11 +63,8 @@ CHECKERS = [
             "r = np.where(up, x.r, 0.0)",
         ),
         (
-            (
-                "return (x.c * (1 + tanh) / 2, slope, (np.abs(slope) * x.r + bend +"
-                " error) * UP)"
-            ),
-            "return (x.c * (1 + tanh) / 2, slope, error * UP)",
+            "(np.abs(slope) * x.r + np.where(half, most / 4, bend) + error) * UP)",
+            "error * UP)",
         ),
     ),
     *_checkers(
@@ -81,22 +82,22 @@ CHECKERS = [
             "count = group[2]\n                value = self.values.sum(group[3], value)",
         ),
         (
-            "left = n_keys - sum((group[2] for group in known.groups))",
-            "left = 0 * n_keys",
+            "left = n_keys - counts.sum(axis=1)",
+            "left = 0 * counts.sum(axis=1)",
         ),
         (
             (
-                "moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size +"
-                " np.abs(z))"
+                "moved = _weighed((most - least) / 2, away) + _weighed(most, radii)"
+                " + lost * (size + np.abs(z))"
             ),
-            "moved = most @ rows[:, 1] + leak * size",
+            "moved = _weighed(most, radii) + lost * size",
         ),
         (
             (
-                "moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size +"
-                " np.abs(z))"
+                "moved = _weighed((most - least) / 2, away) + _weighed(most, radii)"
+                " + lost * (size + np.abs(z))"
             ),
-            "moved = (most - least) / 2 @ away + leak * size",
+            "moved = _weighed((most - least) / 2, away) + lost * size",
         ),
         (
             "rounding = gamma * (mass + np.abs(z))",
@@ -110,12 +111,12 @@ CHECKERS = [
             "groups = [x for x, _ in both]",
         ),
         (
-            "mass = (most @ rows[:, 2] + leak * size) / total",
-            "mass = most @ rows[:, 2] / total",
+            "mass = (_weighed(most, sizes) + lost * size) / total",
+            "mass = _weighed(most, sizes) / total",
         ),
         (
-            "low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]",
-            "low = [g[0] for g in known.groups]",
+            "((low - below) / self.scale,",
+            "(low,",
         ),
         (
             "return (total, (r + leaked) * UP)",
