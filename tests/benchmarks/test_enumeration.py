@@ -13,33 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from growing import aab
 
-from handcraft import Head, Program, after, position, scratch, token
 from handcraft.core.gpt2 import gpt2
 from handcraft.model import Model
 from handcraft.proof import Budget, Report, Spread, verify
 from handcraft.proof.enumerate import units
 
-LARGE = 1024
 ALL = Budget(contexts=10**10)
 FROM_SCRATCH = 2000  # contexts of the pass that shares nothing
-
-
-def aab(n_ctx: int) -> Program:
-    """The aab program with a window of n_ctx."""
-    p, t, v = position(n_ctx), token("ab"), scratch("v")
-    pair = Head(
-        query=LARGE * (p + p.previous),
-        key=p,
-        value={v: t["a"] - t["b"]},
-        adds={t["a"]: LARGE - LARGE * v, t["b"]: LARGE * v},
-    )
-    return Program(
-        embedding=(p, t, v),
-        layers=(pair,),
-        claim=after({"aa": "b", "ab": "a", "ba": "a"}),
-        name="aab",
-    )
 
 
 def from_scratch(model: Model) -> float:

@@ -22,10 +22,8 @@ from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.forms import (
     Form,
-    applied,
     as_objects,
     collapsed,
-    moved_to_key,
     variable,
 )
 from handcraft.proof.lanes.links import linked
@@ -36,6 +34,7 @@ from handcraft.proof.lanes.symbols import (
     LaneSymbol,
     Nowhere,
     Symbols,
+    spread,
 )
 
 
@@ -148,10 +147,10 @@ class Levels:
     def __init__(self, symbols: Symbols, form: Form) -> None:
         self.symbols = symbols
         form = self._settled(_first_of_each(symbols, form))
-        self.labels, table = form.labels, form.table
+        self.labels = form.labels
         self.queries, self.keys = by_side(self.labels)
         self.pairs = PairTable.of(symbols, self.queries, self.keys)
-        levels = np.array(table.tolist(), dtype=np.int64)
+        levels = whole_numbers(form)
         levels = levels.reshape(self.pairs.mask.shape)
         self.levels = np.where(self.pairs.mask, levels, -1)
         self.sure = self.pairs.sure(self.levels)
@@ -162,16 +161,15 @@ class Levels:
         for _ in range(4):
             queries, keys = by_side(form.labels)
             pairs = PairTable.of(self.symbols, queries, keys)
-            levels = np.array(form.table.tolist(), dtype=np.int64)
+            levels = whole_numbers(form)
             levels = levels.reshape(pairs.mask.shape)
             levels = np.where(pairs.mask, levels, -1)
             below = levels < pairs.sure(levels)[:, None]
             levels = np.where(below, -1, levels)
             levels = _dense(levels)
             shape = self.symbols.shape(form.labels)
-            table = as_objects([int(x) for x in levels.reshape(-1)])
             new = collapsed(
-                self.symbols, Form(form.labels, table.reshape(shape))
+                self.symbols, Form(form.labels, levels.reshape(shape))
             )
             if new.labels == form.labels:
                 return new
@@ -321,7 +319,7 @@ def one_at_most(symbols: Symbols, form: Form) -> bool:
     """True if each query selects one position at most: of those whose value is not below 0."""
     queries, keys = by_side(form.labels)
     pairs = PairTable.of(symbols, queries, keys)
-    levels = np.array(form.table.tolist(), dtype=np.int64)
+    levels = whole_numbers(form)
     chosen = (levels.reshape(pairs.mask.shape) >= 0) & pairs.mask
     return all(pairs.at_most_one(np.flatnonzero(row)) for row in chosen)
 
@@ -334,15 +332,17 @@ def by_side(labels: Labels) -> tuple[Labels, Labels]:
 
 def _first_of_each(symbols: Symbols, form: Form) -> Form:
     """Levels at each of which there is one position: of equals, the first is at the greatest."""
-    n = symbols.n
-    index = moved_to_key(symbols, variable(symbols, AT_INDEX))
-    return applied(
-        symbols,
-        lambda level, i: -1 if level < 0 else level * n + n - 1 - i,
-        form,
-        index,
-        collapse=False,
-    )
+    labels = tuple(sorted({*form.labels, (1, AT_INDEX)}))
+    shape, n = symbols.shape(labels), symbols.n
+    own = spread(whole_numbers(form), form.labels, labels)
+    later = symbols.place(labels, (1, AT_INDEX), n - 1 - np.arange(n))
+    levels = np.where(own < 0, -1, own * n + later)
+    return Form(labels, np.array(np.broadcast_to(levels, shape)))
+
+
+def whole_numbers(form: Form) -> Array:
+    """The table of a form whose values are whole numbers."""
+    return np.asarray(form.table, dtype=np.int64)
 
 
 def _dense(levels: Array) -> Array:  # [n_query, n_key] -> the same

@@ -33,7 +33,7 @@ class Form:
     """A value for each row of a table over sorted labels."""
 
     labels: Labels
-    table: Array  # of objects
+    table: Array  # of objects, or of whole numbers
 
     @property
     def sides(self) -> set[int]:
@@ -100,6 +100,9 @@ def collapsed(symbols: Symbols, form: Form) -> Form:
 
 def in_numbers(table: Array) -> tuple[Array, list[Any]]:
     """A table with a number for each value, and the values."""
+    if table.dtype != object:  # whole numbers
+        kinds, places = np.unique(table, return_inverse=True)
+        return places.reshape(table.shape), kinds.tolist()
     known: dict[Any, int] = {}
     values: list[Any] = []
     found = np.zeros(table.size, dtype=np.int64)

@@ -19,7 +19,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Rejected
 from handcraft.proof.lanes.choices import Levels, PairTable
-from handcraft.proof.lanes.forms import Form, as_objects, composed
+from handcraft.proof.lanes.forms import Form, composed
 from handcraft.proof.lanes.numbers import LaneNumbers
 from handcraft.proof.lanes.scores import Begin, HeadScores, PairScores
 from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols
@@ -68,15 +68,22 @@ def chosen_by(
     reached = (levels >= 0) & (levels >= sure[:, None])
     same, alone = spread_at(head.symbols, pairs, levels, reached, values)
     labels = (*pairs.queries, *pairs.keys)
-    table = as_objects([int(x) for x in np.maximum(levels, -1).reshape(-1)])
-    form = Form(labels, table.reshape(head.symbols.shape(labels)))
+    table = np.maximum(levels, -1).reshape(head.symbols.shape(labels))
+    form = Form(labels, table)
     choice = Levels(head.symbols, form)
     gap = float(gaps[asked].min(initial=np.inf))
     found = []
     for i, lane in enumerate(values):
         error = left_of(head, gap, lane, begin, i, alone) + same[i]
-        found.append(_read(head.symbols, choice, lane, begin, i, error))
+        lost = alone and leak_of(head, gap) < head.floats.u / 8
+        u = head.floats.u if lost else 0.0
+        found.append(_read(head.symbols, choice, lane, begin, i, error, u))
     return found
+
+
+def leak_of(head: HeadScores, gap: float) -> float:
+    """The weight of all that is not selected, at most."""
+    return head.n * math.exp(-gap) * (1 + 2.0**-10)
 
 
 def left_of(
@@ -91,7 +98,7 @@ def left_of(
     if alone and gap > head.floats.silent:
         return 0.0
     size = max(lane.most, float(np.abs(begin.v.c[0, i]) + begin.v.radius[0, i]))
-    leak = head.n * math.exp(-gap) * (1 + 2.0**-10)
+    leak = leak_of(head, gap)
     if alone and leak < head.floats.u / 8:
         # its weight is exactly 1; what is added to a float moves it by twice that at most
         least = (head.n + 2) * head.floats.least
@@ -150,8 +157,11 @@ def _read(
     begin: Begin,
     i: int,
     error: float,
+    u: float,
 ) -> LaneNumbers:
-    """A value at the selected position, or the first token's."""
+    """A value at the selected position, or the first token's. What is left of others may be lost
+    in rounding: u is the unit roundoff, if the weight of what is selected is exactly 1.
+    """
     read = [choice.picked(s) for _, s in lane.labels]
     if not read:  # a constant: whether there is one decides
         read = [choice.picked(AT_INDEX)]
@@ -163,11 +173,12 @@ def _read(
     first, off = begin.v.c[0, i], begin.v.radius[0, i]
     wide, centre = composed(symbols, labels, c, read, first)
     _, radius = composed(symbols, labels, r, read, off)
-    return LaneNumbers(
-        wide,
-        np.array(centre, dtype=np.float64),
-        (np.array(radius, dtype=np.float64) + error) * UP,
-    )
+    centre, radius = (np.array(x, dtype=np.float64) for x in (centre, radius))
+    # a float that is known exactly, to which numbers are added that are together less than an
+    # eighth of its last digit: in any order each sum on the way is it, or without it as small
+    kept = (radius == 0) & (error < np.abs(centre) * (u / 8))
+    radius = np.where(kept, 0.0, (radius + error) * UP)
+    return LaneNumbers(wide, centre, radius)
 
 
 def _clusters(low: Array, high: Array) -> tuple[Array, float]:

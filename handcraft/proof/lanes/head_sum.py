@@ -91,8 +91,10 @@ def key_share(
     """The share of a key that is summed, how far it can be off, and that of any other."""
     u = head.floats.u
     far = float(high[near | others].max()) + 1.0
-    # the argument of exp is a rounded difference; exp, the sum, the division, the products
-    error = (_EXP + 4 * head.n + 16) * u + 2 * u * far + 2.0**-40
+    # the argument of exp is a rounded difference; exp, the sums of shares and of what they bring,
+    # each of n + 1 terms in any order; the division and the product
+    rounded = _EXP + 2 * (head.n + 1) + 4
+    error = (rounded * u + u * far) * (1 + 2.0**-8) + 2.0**-40
     most = math.exp(-float(low[near].min())) * (1 + error)
     rest = 0.0
     if others.any():

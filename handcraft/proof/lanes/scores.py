@@ -93,10 +93,7 @@ class HeadScores:
         if len(queries[1].c) * len(keys[1].c) > _MOST_SCORED:
             raise Rejected("a head compares too many pairs")
         rows = [
-            (
-                *self.divided(queries[1][i : i + 1], keys[1]),
-                *self.divided(queries[1][i : i + 1], begin.k),
-            )
+            self._row(queries[1][i : i + 1], keys[1], begin.k)
             for i in range(len(queries[1].c))
         ]
         low, high, first_low, first_high = (
@@ -105,6 +102,37 @@ class HeadScores:
         return self._by_pair(
             queries[0], at_keys, low, high, first_low[:, 0], first_high[:, 0]
         )
+
+    def _row(
+        self, q: Zonotope, keys: Zonotope, first: Zonotope
+    ) -> tuple[Array, Array, Array, Array]:
+        """The scores of one query, all less one number that is the same for all: what the error of
+        the query gives to the best key. Only differences of scores matter to a head, and two keys
+        that are near each other get nearly the same of that error.
+        """
+        low, high = self.divided(q, keys)
+        first_low, first_high = self.divided(q, first)
+        if not len(low) or not q.radius.any():
+            return low, high, first_low, first_high
+        best = keys.c[int(np.argmax(low + high))]  # [d_match]
+        return (
+            *self._beside(q, keys, best, low, high),
+            *self._beside(q, first, best, first_low, first_high),
+        )
+
+    def _beside(
+        self, q: Zonotope, k: Zonotope, best: Array, low: Array, high: Array
+    ) -> tuple[Array, Array]:
+        """Scores whose part by the error of the query is that of the distance from a key."""
+        root = math.sqrt(self.d_head)
+        t = q.radius[0]
+        whole, apart = np.abs(k.c) @ t, np.abs(k.c - best) @ t
+        size = np.maximum(np.abs(low), np.abs(high))
+        # the division rounds the score itself, not the difference
+        error = size * (4 * self.floats.u + 2.0**-45) + self.floats.least
+        error = error + (whole + apart) * 2.0**-45
+        less = (whole - apart) / root
+        return low + less - error, high - less + error
 
     def _by_pair(
         self,
