@@ -353,8 +353,8 @@ BUGS = [
     ),
     Bug(
         "views.py",
-        "least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)",
-        "least = np.maximum.reduceat(np.array(means.low)[kinds], self.starts)",
+        "least = np.minimum.reduceat(means.bounds[0][kinds], self.starts)",
+        "least = np.maximum.reduceat(means.bounds[0][kinds], self.starts)",
     ),
     Bug(
         "graph.py",
@@ -363,8 +363,8 @@ BUGS = [
     ),
     Bug(
         "graph.py",
-        "later = set().union(*at[position + 1:])",
-        "later = set().union(*at[position + 2:])",
+        "later = _united([set(), *at[:0:-1]])[::-1]",
+        "later = _united([set(), set(), *at[:1:-1]])[::-1]",
     ),
     Bug(
         "graph.py",
