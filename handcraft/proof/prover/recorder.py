@@ -125,11 +125,12 @@ class Recorder(Pairs):
         try:
             found = examine(self.model, certificate)
         except Rejected as why:
-            reason = f"the proof has no certificate that can be checked: {why}"
-            if why.context:
-                text = self.model.vocabulary.decode(list(why.context))
-                reason += f" after '{printable(text)}'"
-            raise Undecided(reason, why.context) from None
+            text = self.model.vocabulary.decode(list(why.context))
+            after = f" after '{printable(text)}'" if why.context else ""
+            raise Undecided(
+                f"the proof has no certificate that can be checked: {why}{after}",
+                why.context,
+            ) from None
         margin = None if math.isinf(found.margin) else _below(found.margin)
         at = [self.model.vocabulary.tokens[i] for i in found.at]
         stated = replace(

@@ -179,14 +179,14 @@ def faint_weight() -> Program:
     p, t, e, x = (
         position(2),
         token("ab"),
-        slot("e", position=[2.0**-130] * 2),
+        slot("e", position=[2.0**60] * 2),
         scratch("x"),
     )
     look = Head(
         query=1024 * p,
         key=p,
-        value={x: 2.0**100 * e},
-        adds={t["a"]: 2.0**33 * x, t["b"]: 4},
+        value={x: 2.0**-130 * e},
+        adds={t["a"]: 2.0**73 * x, t["b"]: 4},
     )
     return Program(
         embedding=(p, t, e, x),
