@@ -378,9 +378,10 @@ class Softmax:
         least = np.where(
             low - top < faint, 0.0, _exp(low - top - off) * (1 - error)
         )
-        most = _exp(np.minimum(high - bottom, 0.0) + off) * (1 + error) + rest
-        # it is the greatest score itself: exp(0) = 1
+        # it is the greatest score itself: exp(0) = 1, however little is known of the score
         own = (low == bottom) & (high == top)
+        above = np.where(own, 0.0, np.minimum(high - bottom, 0.0) + off)
+        most = _exp(above) * (1 + error) + rest
         return np.where(own, 1.0, least), np.where(own, 1.0, most)
 
 
