@@ -1,8 +1,11 @@
-"""What the checker was attacked with: scores about which little is known."""
+"""What the checker was attacked with: scores about which little is known, and thousands of means
+at once.
+"""
 
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 
@@ -33,3 +36,30 @@ def test_the_best_key_weighs_one_however_little_is_known_of_its_score() -> None:
     assert c[0] == 1.0
     leak = math.exp(-17.0)
     assert 2 * leak < r[0] < 2 * leak + 40 * 2.0**-24
+
+
+def test_many_means_take_little_more_room_than_one() -> None:
+    """Of 200 summaries with 100 scores and 16 values each, some at a time are computed, and
+    each as by itself.
+    """
+    softmax = Softmax(Floats("float32"), 1.0, 60.0, 128)
+    draw = np.random.default_rng(0)
+    first = summary(
+        softmax, [(i / 8, i / 8, draw.normal(size=16)) for i in range(100)]
+    )
+    many = [
+        softmax.insert(
+            first,
+            softmax.key(5.0, 5.0 + i / 1e3, draw.normal(size=16), np.zeros(16)),
+            -math.inf,
+        )
+        for i in range(200)
+    ]
+    tracemalloc.start()
+    c, r = softmax.means(many, 101)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 40 * 2**20
+    for i in (0, 77, 199):
+        assert (c[i] == softmax.mean(many[i], 101)[0]).all()
+        assert (r[i] == softmax.mean(many[i], 101)[1]).all()
