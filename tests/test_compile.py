@@ -56,7 +56,7 @@ def test_compile_writes_a_built_directory(rank: Path, tmp_path: Path) -> None:
     assert done.json["n_ctx"] == 5
     assert (out / "model.safetensors").is_file()
     said = handcraft("verify", out, "--json")
-    assert (said.code, said.json["verdict"]) == (0, "checked")
+    assert (said.code, said.json["verdict"]) == (0, "proved")
     assert said.json["contexts"] == 3 + 9 + 27 + 81
 
 
@@ -313,19 +313,19 @@ def test_numbers_are_answered_as_their_text() -> None:
     """A count of what is the same as here is at least 1."""
     program = tag(HIST - 2, tokens="ab", n=3)
     assert program.vocabulary == ("^", "a", "b", "-1", "0", "1")
-    assert verify(program).verdict == "checked"
+    assert verify(program).verdict == "proved"
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])
 @pytest.mark.parametrize("causal", [True, False])
-def test_a_tagged_program_is_checked(activation: Any, causal: bool) -> None:
+def test_a_tagged_program_is_proved(activation: Any, causal: bool) -> None:
     """On all its texts, with either activation."""
     e = fetch(tokens, length - 1 - indices) if not causal else HIST % 2
     program = tag(
         e, tokens="abc", n=5, causal=causal, activation=activation, begin="#"
     )
     report = verify(program)
-    assert (report.verdict, report.accuracy) == ("checked", 1.0)
+    assert (report.verdict, report.accuracy) == ("proved", 1.0)
     assert report.contexts == sum(3**n for n in range(1, 6))
 
 

@@ -14,6 +14,8 @@ from handcraft.proof.lanes.propose import proposed
 NOT_AT_TEN = {
     "sort_by_frequency": "the first token stands beside a key",
 }
+NOT_AT_TWENTY = (*NOT_AT_TEN, "dyck2")
+NOT_AT_MANY = (*NOT_AT_TWENTY, "shuffle")
 QUICK = ("hist", "reverse", "sort", "induction", "palindrome", "dyck2")
 
 
@@ -25,6 +27,18 @@ def test_it_is_proved_at_ten_tokens(name: str) -> None:
         len(tagged(name, 10).program.claim.alphabet) ** n  # type: ignore[union-attr, arg-type]
         for n in range(1, 11)
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [x for x in NAMES if x not in NOT_AT_TWENTY])
+def test_it_is_proved_at_twenty_tokens(name: str) -> None:
+    assert measured_lanes(tagged(name, 20), ()).margin > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [x for x in NAMES if x not in NOT_AT_MANY])
+def test_it_is_proved_at_64_tokens(name: str) -> None:
+    assert measured_lanes(tagged(name, 64), ()).margin > 1
 
 
 @pytest.mark.parametrize("name", NOT_AT_TEN)

@@ -96,11 +96,13 @@ def test_the_adder_of_many_digits(digits: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("digits", [15, 20])
-def test_the_adder_of_many_digits_is_proved(digits: int) -> None:
+@pytest.mark.parametrize(
+    ("digits", "least"), [(15, 0.3), (20, 0.3), (30, 0.02)]
+)
+def test_the_adder_of_many_digits_is_proved(digits: int, least: float) -> None:
     """All 100^digits pairs, whatever the order of summation."""
     report = verify(longer("adder", digits).build())
     assert (report.verdict, report.method) == ("proved", "certificate")
     assert report.contexts == 100**digits
     assert report.min_margin is not None
-    assert 0.25 < report.min_margin < 0.41
+    assert least < report.min_margin < 0.41

@@ -351,5 +351,9 @@ def _finest(x: Array, w: Array) -> Array:  # [n, d], [d, d_out] -> [n, d_out]
     """Return the least sum of powers over the products of each row and column."""
     found = np.full((len(x), w.shape[1]), ANY)
     for i in np.flatnonzero((w < ANY).any(axis=1)):
-        np.minimum(found, x[:, i, None] + w[i], out=found)
+        rows = np.flatnonzero(x[:, i] < ANY)  # where the lane is not zero
+        if 4 * len(rows) < len(x):
+            found[rows] = np.minimum(found[rows], x[rows, i, None] + w[i])
+        else:
+            np.minimum(found, x[:, i, None] + w[i], out=found)
     return found

@@ -90,17 +90,22 @@ def key_share(
 ) -> tuple[float, float, float]:
     """The share of a key that is summed, how far it can be off, and that of any other."""
     u = head.floats.u
-    far = float(high[near | others].max()) + 1.0
-    # the argument of exp is a rounded difference; exp, the sums of shares and of what they bring,
-    # each of n + 1 terms in any order; the division and the product
-    rounded = _EXP + 2 * (head.n + 1) + 4
-    error = (rounded * u + u * far) * (1 + 2.0**-8) + 2.0**-40
-    most = math.exp(-float(low[near].min())) * (1 + error)
+
+    def error(far: float) -> float:
+        # the argument of exp is a rounded difference; exp, the sums of shares and of what they
+        # bring, each of n + 1 terms in any order; the division and the product
+        rounded = _EXP + 2 * (head.n + 1) + 4
+        return (rounded * u + u * (far + 1)) * (1 + 2.0**-8) + 2.0**-40
+
+    nearest, farthest = float(low[near].min()), float(high[near].max())
+    most = math.exp(-nearest) * (1 + error(farthest))
     rest = 0.0
     if others.any():
-        rest = math.exp(-float(low[others].min())) * (1 + error)
+        # e^-x(1 - u) is the less the greater x is: of all others the nearest one counts
+        beside = float(low[others].min())
+        rest = math.exp(-beside) * (1 + error(max(beside, 0.0)))
     whole = 1 + head.n * (most + rest)
-    least = math.exp(-float(high[near].max())) * (1 - error) / whole
+    least = math.exp(-farthest) * (1 - error(farthest)) / whole
     share = 2.0 ** round(math.log2((most + least) / 2))
     if not least <= share <= most:
         share = (most + least) / 2

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import combinations
-from math import lcm
+from math import lcm, prod
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ def _for_all(
 ) -> list[Factors | None] | None:
     """The same factors for all queries, if there are."""
     rows = np.column_stack([matrix[mask], wanted[mask]])
-    found = _factors(np.unique(rows, axis=0))
+    found = _factors(_distinct(rows))
     return None if found is None else [found] * len(mask)
 
 
@@ -113,7 +113,7 @@ def _by_query(
     The same for as many queries as possible: those that tell most are asked first.
     """
     rows = [
-        np.unique(np.column_stack([matrix[i][own], wanted[i][own]]), axis=0)
+        _distinct(np.column_stack([matrix[i][own], wanted[i][own]]))
         for i, own in enumerate(mask)
     ]
     tried: list[Factors] = []
@@ -129,6 +129,20 @@ def _by_query(
         if own not in tried:
             tried.append(own)
     return found
+
+
+def _distinct(rows: Array) -> Array:  # [n, m] -> [n_distinct, m]
+    """Each row once: found by one whole number for all of a row, where it fits into one."""
+    if not len(rows):
+        return rows
+    low = rows.min(axis=0)
+    spans = [int(x) + 1 for x in rows.max(axis=0) - low]
+    if prod(spans) >= 2**62:
+        return np.unique(rows, axis=0)
+    number = np.zeros(len(rows), dtype=np.int64)
+    for i, span in enumerate(spans):
+        number = number * span + (rows[:, i] - low[i])
+    return np.asarray(rows[np.unique(number, return_index=True)[1]])
 
 
 def _fits(rows: Array, factors: Factors) -> bool:

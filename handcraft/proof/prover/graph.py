@@ -134,6 +134,8 @@ class Search:
                 now, groups[place], rows, steps, found, at_end=place == last
             )
             self._spend(len(now))
+        for slot in self.slots:
+            slot.means.tidy()
         return found
 
     def _spend(self, states: int) -> None:

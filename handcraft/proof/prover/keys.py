@@ -26,6 +26,7 @@ from handcraft.proof.prover.zonotope import (
     power_of_two,
 )
 
+MOST_KNOWN = 2**14  # results that are kept when a search ends
 Label = tuple[int, int]  # a class of scores, a value
 # (class, how many, sum of their values), by class
 Summary = tuple[tuple[int, int, int], ...]
@@ -265,6 +266,11 @@ class KeyClasses:
                 summary, label
             )
         return found
+
+    def tidy(self) -> None:
+        """Forget what was inserted, where that is so much that other searches need the memory."""
+        if len(self._inserted) > MOST_KNOWN:
+            self._inserted.clear()
 
     def _insert(self, summary: Summary, label: Label) -> Summary:
         kind, value = label

@@ -25,7 +25,12 @@ from dataclasses import replace
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.prover.keys import KeyClasses, Summary, Values
+from handcraft.proof.prover.keys import (
+    MOST_KNOWN,
+    KeyClasses,
+    Summary,
+    Values,
+)
 from handcraft.proof.prover.network import HeadPart
 from handcraft.proof.prover.zonotope import OWN, UP, Precision, Zonotope
 
@@ -137,6 +142,8 @@ class Means(KeyClasses):
         self, summaries: Sequence[Summary]
     ) -> tuple[Array, Array]:  # -> [n, n_value] each
         """Return the same of several summaries: those of as many classes are computed at once."""
+        if len(self._averages) > MOST_KNOWN:
+            self._averages.clear()
         together: dict[int, dict[Summary, None]] = {}
         for summary in summaries:
             if summary not in self._averages:

@@ -36,13 +36,14 @@ from handcraft.core.gpt2 import Activation, Array
 
 UP = 1 + 2.0**-40  # rounds a radius up past its own float64 error
 OWN = 2.0**-53  # the unit roundoff of the centres
-MOST_TERMS = 2_000_000  # looked at in one go
+MOST_TERMS = 2_000_000  # sums that are computed in one go
 _ROWS = 1_024  # of which what they share is known at once
 NEVER = 4000.0  # the grid of a zero: it is a multiple of every power of two
 # the grid of what is uncertain, below every other even with the grid of a weight
 _UNKNOWN = -1e6
 # the grid of a weight that is not there, above every other even with UNKNOWN
 ABSENT = 1e9
+_SPARSE = 32  # where at most one product in so many is not zero, those are looked at alone
 _AT_ONCE = 2**16  # products whose grids are looked at together
 LIPSCHITZ = 1.13  # of gelu: its slope is at most 1.129
 BEND = 0.5  # of gelu: half its second derivative is at most 0.4
@@ -199,7 +200,7 @@ class Precision:
         g = None if x.g is None else np.zeros((*c.shape, x.shared))
         live = np.flatnonzero(w.any(axis=0))
         read = np.flatnonzero(w.any(axis=1))
-        width = max(1, MOST_TERMS // max(1, len(x.c) * len(read)))
+        width = max(1, MOST_TERMS // max(1, len(x.c)))
         for i in range(0, len(live), width):
             columns = live[i : i + width]
             part = w[np.ix_(read, columns)]
@@ -418,6 +419,14 @@ def _finest(known: Array, fine: Array) -> Array:  # [n, k], [k, m] -> [n, m]
     is not known.
     """
     found = np.full((len(known), fine.shape[1]), NEVER)
+    there, read = known < NEVER, fine < ABSENT
+    products = int(there.sum(axis=0) @ read.sum(axis=1))
+    if _SPARSE * products < found.size * len(fine):
+        for i in range(len(fine)):
+            at = np.ix_(np.flatnonzero(there[:, i]), np.flatnonzero(read[i]))
+            both = known[at[0], i] + fine[i, at[1]]
+            found[at] = np.minimum(found[at], both)
+        return np.where(found < _UNKNOWN / 2, -np.inf, found)
     some = max(1, _AT_ONCE // max(1, found.size))
     for i in range(0, len(fine), some):
         np.minimum(
