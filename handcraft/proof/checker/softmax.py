@@ -23,6 +23,8 @@ from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.keys import KeysSoFar, Values
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, summed
 
+_AT_ONCE = 2**17  # values of groups: so many means are computed together
+
 
 def _down(a: float, b: float) -> float:
     """Return a + b, or the float below if the sum was rounded up: what is carried along is
@@ -204,9 +206,12 @@ class Softmax:
             n_groups = len(self.known[number].groups)
             together.setdefault(n_groups, []).append(i)
         c, r = np.empty((2, len(numbers), len(size)))
-        for at in together.values():
-            known = [self.known[numbers[i]] for i in at]
-            c[at], r[at] = self._means(known, n_keys, size)
+        for n_groups, alike in together.items():
+            step = max(1, _AT_ONCE // max(1, n_groups * len(size)))
+            for first in range(0, len(alike), step):
+                at = alike[first : first + step]
+                known = [self.known[numbers[i]] for i in at]
+                c[at], r[at] = self._means(known, n_keys, size)
         return c, r
 
     def _means(
@@ -378,9 +383,10 @@ class Softmax:
         least = np.where(
             low - top < faint, 0.0, _exp(low - top - off) * (1 - error)
         )
-        most = _exp(np.minimum(high - bottom, 0.0) + off) * (1 + error) + rest
-        # it is the greatest score itself: exp(0) = 1
+        # it is the greatest score itself: exp(0) = 1, however little is known of the score
         own = (low == bottom) & (high == top)
+        above = np.where(own, 0.0, np.minimum(high - bottom, 0.0) + off)
+        most = _exp(above) * (1 + error) + rest
         return np.where(own, 1.0, least), np.where(own, 1.0, most)
 
 
