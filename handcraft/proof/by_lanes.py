@@ -16,6 +16,7 @@ import math
 from dataclasses import replace
 
 from handcraft.claims.kinds import Each
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import printable
 from handcraft.model import Model
 from handcraft.proof.assumptions import ASSUMPTIONS
@@ -29,7 +30,7 @@ from handcraft.proof.lanes.check import (
     measured_lanes,
 )
 from handcraft.proof.lanes.propose import proposed
-from handcraft.proof.sample import draw_contexts
+from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 from handcraft.sequence.expression import Expression
@@ -40,8 +41,12 @@ _TOLD = 2.0**-20  # by how much a margin of a real run is off
 
 
 def is_for(model: Model) -> bool:
-    """True for a claim that is an expression at each position of a text behind a first token."""
+    """True for a claim that is an expression: at each position of a text behind a first token, or
+    for what follows a prompt.
+    """
     claim = model.program.claim if model.program else None
+    if type(claim) is Answers:
+        return isinstance(claim.answer, Expression) and model.causal
     return (
         type(claim) is Each
         and isinstance(claim.function, Expression)
@@ -85,7 +90,8 @@ def certificate_of(model: Model) -> LaneCertificate:
     program = model.program
     if program is None:
         raise Rejected("the model has no rules")
-    shown = measured_lanes(model, proposed(program))
+    asked = program.claim is not None and program.claim.asks_prompts
+    shown = measured_lanes(model, () if asked else proposed(program))
     return LaneCertificate(
         program=model.name,
         weights=weights_hash(model),
@@ -139,6 +145,13 @@ def _asked(task: Task) -> Tally:
         budget = replace(task.budget, contexts=_EVERY, seconds=math.inf)
         every = exhaustive(replace(task, budget=budget, deadline=math.inf))
         return every.tally if every is not None else Tally()
+    if task.claim.asks_prompts:
+        model = task.model
+        language = task.claim.language(model.n_ctx, model.vocabulary)
+        drawn = draw_prompts(language, _DRAWN, math.inf)
+        return check_prompts(
+            task.judge, drawn, math.inf, task.progress, _DRAWN
+        )
     return draw_contexts(task.judge, _DRAWN, math.inf, task.progress)
 
 

@@ -36,7 +36,7 @@ from handcraft.proof.lanes.forms import (
     moved_to_key,
 )
 from handcraft.proof.lanes.numbers import LaneNumbers, gathered
-from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols
+from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols, spread
 from handcraft.proof.lanes.totals import total_form
 
 _GAP = 12.0  # scores that are nearer than that are at one level
@@ -137,69 +137,50 @@ class HeadReading:
         self,
         queries: tuple[Labels, Zonotope],
         keys: tuple[Labels, Zonotope],
-        begin: Begin,
+        begin: Begin | None,
     ) -> PairScores:
-        """The scores of all pairs. Raises Rejected where there are too many."""
-        at_keys = tuple(self.symbols.label(1, s) for _, s in keys[0])
-        if len(queries[1].c) * len(keys[1].c) > 4_000_000:
-            raise Rejected("a head compares too many pairs")
-        rows = [
-            (
-                *self._scores(queries[1][i : i + 1], keys[1]),
-                *self._scores(queries[1][i : i + 1], begin.k),
-            )
-            for i in range(len(queries[1].c))
-        ]
-        low, high, first_low, first_high = (
-            np.stack([row[i] for row in rows]) for i in range(4)
-        )
-        return self._by_pair(
-            queries[0], at_keys, low, high, first_low[:, 0], first_high[:, 0]
-        )
-
-    def _by_pair(
-        self,
-        queries: Labels,
-        keys: Labels,
-        low: Array,
-        high: Array,
-        first_low: Array,
-        first_high: Array,
-    ) -> PairScores:
-        """The scores as a matrix over the query's labels and the key's own; what all positions
-        share is the query's.
+        """The scores of all pairs, over the query's labels and the key's own; what all positions
+        share is the query's. Raises Rejected where there are too many.
         """
-        shared = tuple(x for x in keys if x[0] == 0)
-        wide = tuple(sorted({*queries, *shared}))
-        own = tuple(x for x in keys if x[0] == 1)
-        index = np.indices(self.symbols.shape((*wide, *own)))
-        labels = (*wide, *own)
-
-        def number(part: Labels) -> Array:
-            shape = self.symbols.shape(part)
-            if not part:
-                return np.zeros(index.shape[1:], dtype=np.int64)
-            at = [index[labels.index(x)] for x in part]
-            return np.ravel_multi_index(tuple(at), shape)
-
-        q, k = number(queries), number(keys)
+        at_keys = tuple(self.symbols.label(1, s) for _, s in keys[0])
+        shared = tuple(x for x in at_keys if x[0] == 0)
+        wide = tuple(sorted({*queries[0], *shared}))
+        own = tuple(x for x in at_keys if x[0] == 1)
         pairs = PairTable.of(self.symbols, wide, own)
-        shape = pairs.mask.shape
-        q, k = q.reshape(shape), k.reshape(shape)
-        return PairScores(
-            pairs,
-            low[q, k],
-            high[q, k],
-            first_low[q[:, 0]],
-            first_high[q[:, 0]],
+        of_query = self._numbers(wide, wide, queries[0])
+        by_shared = self._numbers((*shared, *own), (*shared, *own), at_keys)
+        by_shared = by_shared.reshape(
+            int(np.prod(self.symbols.shape(shared), dtype=np.int64)), -1
         )
+        of_shared = self._numbers(wide, wide, shared)
+        low, high = np.zeros(pairs.mask.shape), np.zeros(pairs.mask.shape)
+        first = np.full((2, len(pairs.mask)), -np.inf)
+        for row, (i, j) in enumerate(zip(of_query, of_shared, strict=True)):
+            q, k = queries[1][i : i + 1], keys[1][by_shared[j]]
+            low[row], high[row] = self._scores(q, k)
+            if begin is not None:
+                ahead = self._scores(q, begin.k)
+                first[:, row] = ahead[0][0], ahead[1][0]
+        return PairScores(pairs, low, high, first[0], first[1])
+
+    def _numbers(
+        self, shaped: Labels, labels: Labels, part: Labels
+    ) -> Array:  # -> [n_row of all]
+        """The row of a table over some of the labels, for each row of one over all."""
+        shape = self.symbols.shape(shaped)
+        if not part:
+            return np.zeros(int(np.prod(shape, dtype=np.int64)), dtype=np.int64)
+        index = np.indices(shape)
+        at = tuple(index[labels.index(x)] for x in part)
+        found = np.ravel_multi_index(at, self.symbols.shape(part))
+        return np.array(found.reshape(-1))
 
     def brought(
         self,
         queries: tuple[Labels, Zonotope],
         keys: tuple[Labels, Zonotope],
         values: Sequence[LaneNumbers],
-        begin: Begin,
+        begin: Begin | None,
     ) -> list[LaneNumbers]:
         """What the head brings to a position of a text, a lane for each value, with a remainder
         and no shared errors. Raises Rejected for a head of no known kind.
@@ -230,8 +211,10 @@ class HeadReading:
 
     # ------------------------------------------------------------ a sum
 
-    def _sums(self, scores: PairScores, begin: Begin) -> bool:
+    def _sums(self, scores: PairScores, begin: Begin | None) -> bool:
         """True if the first token is ahead of all keys, but not too far, and brings nothing."""
+        if begin is None:
+            return False
         if begin.v.c.any() or begin.v.radius.any():
             return False
         mask = scores.pairs.mask
@@ -316,6 +299,12 @@ class HeadReading:
         gaps = np.full(len(levels), np.inf)
         for row in np.flatnonzero(scores.asked):
             kept = np.flatnonzero(scores.pairs.mask[row])
+            if scores.first_low[row] == -np.inf:  # there is no first token
+                own, gaps[row] = _clusters(
+                    scores.low[row, kept], scores.high[row, kept]
+                )
+                levels[row, kept] = own
+                continue
             low = np.append(scores.low[row, kept], scores.first_low[row])
             high = np.append(scores.high[row, kept], scores.first_high[row])
             own, gaps[row] = _clusters(low, high)
@@ -332,7 +321,7 @@ class HeadReading:
         levels: Array,
         gaps: Array,
         values: Sequence[LaneNumbers],
-        begin: Begin,
+        begin: Begin | None,
     ) -> list[LaneNumbers]:
         pairs = scores.pairs
         sure = pairs.sure(np.maximum(levels, -1))
@@ -348,19 +337,21 @@ class HeadReading:
         gap = float(gaps[asked].min(initial=np.inf))
         found = []
         for i, lane in enumerate(values):
-            error = self._left(gap, lane, begin, i, alone) + same[i]
-            found.append(self._read(choice, lane, begin, i, error))
+            first = (0.0, 0.0)  # where there is none, it is never read
+            if begin is not None:
+                first = begin.v.c[0, i], begin.v.radius[0, i]
+            size = float(abs(first[0]) + first[1])
+            error = self._left(gap, lane, size, alone) + same[i]
+            found.append(self._read(choice, lane, first, error))
         return found
 
     def _left(
-        self, gap: float, lane: LaneNumbers, begin: Begin, i: int, alone: bool
+        self, gap: float, lane: LaneNumbers, first: float, alone: bool
     ) -> float:
         """How far a value can be from that of the selected key."""
         if alone and gap > self.floats.silent:
             return 0.0
-        size = max(
-            lane.most, float(np.abs(begin.v.c[0, i]) + begin.v.radius[0, i])
-        )
+        size = max(lane.most, first)
         leak = self.n * math.exp(-gap) * (1 + 2.0**-10)
         if alone and leak < self.floats.u / 8:
             # its weight is exactly 1; what is added to a float moves it by twice that at most
@@ -414,20 +405,23 @@ class HeadReading:
         self,
         choice: Levels,
         lane: LaneNumbers,
-        begin: Begin,
-        i: int,
+        begun: tuple[float, float],
         error: float,
     ) -> LaneNumbers:
         """A value at the selected position, or the first token's."""
         read = [choice.picked(s) for _, s in lane.labels]
-        if not read:  # a constant: whether there is one decides
-            read = [choice.picked(AT_INDEX)]
-            labels: Labels = ((0, AT_INDEX),)
-            shape = (self.n,)
-            c, r = np.full(shape, lane.c), np.full(shape, lane.radius)
-        else:
-            labels, c, r = lane.labels, lane.c, lane.radius
-        first, off = begin.v.c[0, i], begin.v.radius[0, i]
+        labels, c, r = lane.labels, lane.c, lane.radius
+        if all(self.symbols.all[s].everywhere for _, s in labels):
+            # the same at all positions: whether there is one decides
+            own = tuple(sorted((*labels, (0, AT_INDEX))))
+            read.insert(own.index((0, AT_INDEX)), choice.picked(AT_INDEX))
+            shape = self.symbols.shape(own)
+            c, r = (
+                np.broadcast_to(spread(x, labels, own), shape)
+                for x in (c, lane.radius)
+            )
+            labels = own
+        first, off = begun
         wide, centre = composed(self.symbols, labels, c, read, first)
         _, radius = composed(self.symbols, labels, r, read, off)
         return LaneNumbers(

@@ -25,17 +25,24 @@ from handcraft.proof.lanes.forms import (
     applied,
     as_objects,
     collapsed,
+    composed,
     moved_to_key,
+    over,
     variable,
 )
 from handcraft.proof.lanes.symbols import (
+    AT_END,
     AT_INDEX,
+    MOST_TABLE_ROWS,
     AxisLabel,
     Labels,
     LaneSymbol,
     Nowhere,
     Symbols,
+    spread,
 )
+from handcraft.proof.lanes.totals import total_form
+from handcraft.proof.lanes.widened import kept_rows, widened
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +153,12 @@ class Levels:
 
     def __init__(self, symbols: Symbols, form: Form) -> None:
         self.symbols = symbols
-        form = self._settled(_first_of_each(symbols, form))
+        form = _first_of_each(symbols, form)
+        wide = widened(symbols, form.labels)
+        if symbols.texts is None:
+            form = self._settled(form)
+        else:
+            form = self._settled_at(form, wide)
         self.labels, table = form.labels, form.table
         self.queries, self.keys = by_side(self.labels)
         self.pairs = PairTable.of(symbols, self.queries, self.keys)
@@ -154,6 +166,7 @@ class Levels:
         levels = levels.reshape(self.pairs.mask.shape)
         self.levels = np.where(self.pairs.mask, levels, -1)
         self.sure = self.pairs.sure(self.levels)
+        self.kept = self._kept()
         self.number = self._numbered()
 
     def _settled(self, form: Form) -> Form:
@@ -177,19 +190,41 @@ class Levels:
             form = new
         return form
 
+    def _settled_at(self, form: Form, wide: Labels) -> Form:
+        """The same over labels that stay: those of a text with a prompt."""
+        shape = self.symbols.shape(wide)
+        levels = np.array(form.table.tolist(), dtype=np.int64)
+        levels = np.broadcast_to(spread(levels, form.labels, wide), shape)
+        pairs = PairTable.of(self.symbols, *by_side(wide))
+        levels = np.where(pairs.mask, levels.reshape(pairs.mask.shape), -1)
+        below = levels < pairs.sure(levels)[:, None]
+        levels = _dense(np.where(below, -1, levels))
+        table = as_objects(levels.reshape(-1).tolist())
+        return Form(wide, table.reshape(shape))
+
+    def _kept(self) -> tuple[Labels, Array, Array]:
+        """The levels, in whole, without the labels that nothing depends on, and what can be."""
+        shape = self.symbols.shape(self.labels)
+        levels, mask = self.levels.reshape(shape), self.pairs.mask.reshape(shape)
+        if self.symbols.texts is None:
+            return self.labels, levels, mask
+        return kept_rows(self.labels, levels, mask, -1)
+
     def _numbered(self) -> int:
         """The number of the choice: that of another one, where both always select the same."""
         if (known := self._of_index()) is not None:
             return known
         numbers: dict[Any, int] = self.symbols.choices
-        key = (self.labels, self.levels.tobytes())
+        labels, levels, _ = self.kept
+        key = (self.symbols.asking, labels, levels.tobytes())
         return numbers.setdefault(key, len(numbers))
 
     def _of_index(self) -> int | None:
         """The choice whose index is what this one asks for: there(index) == that."""
-        if len(self.labels) != 2 or self.labels[1] != (1, AT_INDEX):
+        labels, levels, mask = self.kept
+        if len(labels) != 2 or labels[1] != (1, AT_INDEX):
             return None
-        asked = self.symbols.all[self.labels[0][1]]
+        asked = self.symbols.all[labels[0][1]]
         if asked.choice is None or asked.choice[1] != AT_INDEX:
             return None
         index = np.arange(self.symbols.n)
@@ -198,9 +233,7 @@ class Levels:
             [-1 if isinstance(x, Nowhere) else int(x) for x in values]
         )
         same = wanted[:, None] == index[None, :]
-        if np.array_equal(
-            (self.levels >= 0) & self.pairs.mask, same & self.pairs.mask
-        ):
+        if np.array_equal((levels >= 0) & mask, same & mask):
             return asked.choice[0]
         return None
 
@@ -212,20 +245,30 @@ class Levels:
         if first is not self:  # it knows who asks
             return first.picked(symbol)
         if self.symbols.all[symbol].everywhere:
+            if self.symbols.texts is not None:  # who reads it asks for a place
+                return variable(self.symbols, symbol)
             places = self.picked(AT_INDEX).table.reshape(-1)
             if any(isinstance(x, Nowhere) for x in places):
                 raise Rejected("what all positions share, read at none")
             return variable(self.symbols, symbol)
         if (known := self._certain(symbol)) is not None:
             return known
-        key = ("picked", self.number, symbol)
+        key = ("picked", self.symbols.asking, self.number, symbol)
         if key not in self.symbols.known:
-            self.symbols.known[key] = self._new(symbol)
-        return variable(self.symbols, self.symbols.known[key])
+            moved = found_there(self, symbol)
+            self.symbols.known[key] = (
+                variable(self.symbols, self._new(symbol))
+                if moved is None
+                else moved
+            )
+        form: Form = self.symbols.known[key]
+        return form
 
     def _certain(self, symbol: int) -> Form | None:
         """The symbol as a form of the query's symbols, where those decide it; else None."""
         asked = self.symbols.possible(self.queries).reshape(-1)
+        if self.symbols.texts is not None:
+            return self._only(symbol, asked)
         if (1, symbol) not in self.keys:
             if (self.levels[asked] >= 0).any():
                 return None
@@ -241,6 +284,17 @@ class Levels:
             if len(may):
                 found[row] = values[may[0]]
         table = as_objects(found).reshape(self.symbols.shape(self.queries))
+        return collapsed(self.symbols, Form(self.queries, table))
+
+    def _only(self, symbol: int, asked: Array) -> Form | None:
+        """The same, where of each query there is one value that it may read."""
+        fact = self._fact(symbol)
+        if (fact[asked].sum(axis=1) != 1).any():
+            return None
+        values = (*self._values(symbol), self._none(symbol))
+        which = np.where(asked, fact.argmax(axis=1), len(values) - 1)
+        table = as_objects([values[i] for i in which])
+        table = table.reshape(self.symbols.shape(self.queries))
         return collapsed(self.symbols, Form(self.queries, table))
 
     def _new(self, symbol: int) -> int:
@@ -262,15 +316,78 @@ class Levels:
         labels = (*(s for _, s in self.queries), new)
         self.symbols.learn(labels, fact[:, may].reshape(shape))
         self._beside(new, symbol)
+        self._agrees(new, symbol)
         return new
+
+    def _agrees(self, new: int, symbol: int) -> None:
+        """What is read at an index that is known is the same as another one reads there."""
+        if self.symbols.texts is None:
+            return
+        place = self._certain(AT_INDEX)
+        where = ((0, AT_INDEX), (0, AT_END))
+        if place is None or not set(place.labels) <= set(where):
+            return
+        wide = tuple(sorted(where))
+        none = Nowhere(-1, -1)
+        at = [
+            none if isinstance(x, Nowhere) else x
+            for x in over(self.symbols, place, wide).reshape(-1)
+        ]
+        key = "placed", self.symbols.asking, symbol
+        placed = self.symbols.known.setdefault(key, [])
+        for other, known in placed:
+            same = np.array([a == b for a, b in zip(at, known, strict=True)])
+            equal = [
+                [self._alike(a, b) for b in self._values(other)]
+                for a in self._values(new)
+            ]
+            fact = ~same[:, None, None] | np.array(equal)[None]
+            shape = (*self.symbols.shape(wide), *fact.shape[1:])
+            self.symbols.learn(
+                (*(s for _, s in wide), new, other), fact.reshape(shape)
+            )
+        placed.append((new, at))
+        self._is_there(new, symbol, wide, at)
+
+    def _is_there(
+        self, new: int, symbol: int, wide: Labels, at: list[Any]
+    ) -> None:
+        """What is read at an index that is known is what the key with this index has."""
+        index = np.arange(self.symbols.n)
+        places = np.array([-1 if isinstance(x, Nowhere) else x for x in at])
+        there = (places[:, None] == index[None]).reshape(
+            *self.symbols.shape(wide), self.symbols.n
+        )
+        own = np.array(
+            [
+                [not self._alike(a, b) for b in self._values(symbol)]
+                for a in self._values(new)
+            ]
+        )
+        gone = np.array(
+            [a == self._none(symbol) for a in self._values(new)], dtype=bool
+        )
+        self.symbols.never(
+            (*wide, (1, AT_INDEX)),
+            there,
+            ((0, new), (1, symbol)),
+            own & ~gone[:, None],
+        )
+
+    def _alike(self, a: Any, b: Any) -> bool:
+        """True for the same value, each as its choice has it."""
+        if isinstance(a, Nowhere) and isinstance(b, Nowhere):
+            return a.read == b.read
+        return bool(type(a) is type(b) and a == b)
 
     def _beside(self, new: int, symbol: int) -> None:
         """What is read at one position is read there together, or nowhere."""
-        key = ("together", self.number)
+        key = ("together", self.symbols.asking, self.number)
         together = self.symbols.known.setdefault(key, [])
         for other, read in together:
             labels = tuple(sorted(((0, symbol), (0, read))))
-            fits = self.symbols.possible(labels)
+            with self.symbols.of_asked(False):  # it is any position
+                fits = self.symbols.possible(labels)
             fits = fits if labels[0] == (0, symbol) else fits.T
             fact = np.array(
                 [
@@ -305,6 +422,9 @@ class Levels:
         size = len(self.symbols.all[symbol].values)
         fact = np.zeros((len(self.levels), size + 1), dtype=bool)
         fact[:, -1] = self.sure < 0
+        if self.symbols.texts is not None and (1, symbol) not in self.keys:
+            fact[:, :-1] = self._there(symbol)
+            return fact
         for row, levels in enumerate(self.levels):
             chosen = levels >= 0
             if (1, symbol) in self.keys:
@@ -312,6 +432,95 @@ class Levels:
             else:
                 fact[row, :-1] = chosen.any()
         return fact
+
+    def _there(self, symbol: int) -> Array:
+        """[n_query, n_value] True for what a position that may be selected can have."""
+        wide = tuple(sorted((*self.keys, (1, symbol))))
+        shape = (*self.symbols.shape(self.queries), *self.symbols.shape(wide))
+        size = len(self.symbols.all[symbol].values)
+        if np.prod(shape, dtype=np.int64) > MOST_TABLE_ROWS:
+            chosen = (self.levels >= 0).any(axis=1)
+            return np.repeat(chosen[:, None], size, axis=1)
+        mask = self.symbols.possible((*self.queries, *wide)).reshape(shape)
+        axis = len(self.queries) + wide.index((1, symbol))
+        mask = np.moveaxis(mask, axis, -1).reshape(*self.levels.shape, size)
+        return np.array((mask & (self.levels >= 0)[..., None]).any(axis=1))
+
+
+def found_there(choice: Levels, symbol: int) -> Form | None:
+    """A total, or a choice, of the position that is selected, as one of the position that asks;
+    None where that is not known: at an index that is known it is over what stands up to there.
+    """
+    symbols = choice.symbols
+    made = _made(symbols, symbol)
+    if symbols.texts is None or not symbols.asking or made is None:
+        return None
+    labels, table, nothing = made
+    place = choice._certain(AT_INDEX)
+    if place is None or any(
+        isinstance(x, Nowhere)
+        for x in place.table[symbols.possible(place.labels)]
+    ):
+        return None
+    read = [_found(choice, place, label) for label in labels]
+    try:
+        wide, found = composed(symbols, labels, table, read, nothing)
+        form = _up_to(symbols, Form(wide, found), place, nothing)
+    except Rejected:
+        return None
+    values = symbols.all[symbol].values
+    if nothing == 0:
+        return _one_of(symbols, values, total_form(symbols, form))
+    number, read_there = symbols.all[symbol].choice or (0, 0)
+    own = Levels(symbols, form)
+    gone = Nowhere(number, read_there)
+    seen = applied(
+        symbols,
+        lambda x: gone if x == own._none(read_there) else x,
+        own.picked(read_there),
+    )
+    return _one_of(symbols, values, seen)
+
+
+def _one_of(symbols: Symbols, values: tuple[Any, ...], form: Form) -> Form:
+    """A form that has these values alone in all texts: in a row with another one there is none."""
+    known = {(type(x) is str, x) for x in values}
+    return applied(
+        symbols,
+        lambda x: x if (type(x) is str, x) in known else values[0],
+        form,
+    )
+
+
+def _made(symbols: Symbols, symbol: int) -> tuple[Labels, Array, int] | None:
+    """The weights that a total is made of, or the levels of a choice, and what is no selection."""
+    if (weights := symbols.known.get(("weights", symbol))) is not None:
+        return (*weights, 0)
+    if (chosen := symbols.all[symbol].choice) is not None:
+        levels: Levels = symbols.known["levels", chosen[0]]
+        return (*levels.kept[:2], -1)
+    return None
+
+
+def _found(choice: Levels, place: Form, label: AxisLabel) -> Form:
+    """What a label of the selected position is: its own symbols are found there."""
+    side, symbol = label
+    if side == 1 or choice.symbols.all[symbol].everywhere:
+        return variable(choice.symbols, symbol, side)
+    return place if symbol == AT_INDEX else choice.picked(symbol)
+
+
+def _up_to(symbols: Symbols, form: Form, place: Form, nothing: int) -> Form:
+    """A table of pairs, with `nothing` at keys behind a place."""
+    labels = tuple(sorted({*form.labels, *place.labels, (1, AT_INDEX)}))
+    shape = symbols.shape(labels)
+    table = np.broadcast_to(spread(form.table, form.labels, labels), shape)
+    numbers = [-1 if isinstance(x, Nowhere) else x for x in place.table.flat]
+    at = np.array(numbers, dtype=np.int64).reshape(place.table.shape)
+    at = spread(at, place.labels, labels)
+    index = symbols.place(labels, (1, AT_INDEX), np.arange(symbols.n))
+    kept = np.where(index <= at, table, nothing)
+    return Form(labels, as_objects(kept.reshape(-1).tolist()).reshape(shape))
 
 
 def one_at_most(symbols: Symbols, form: Form) -> bool:

@@ -54,7 +54,7 @@ class MeaningForms:
             "length": lambda _: self._length(),
             "token_at": self._token_at,
             "value_at": lambda e: self._read_at(e.args[0], e.args[1]),
-            "there": lambda e: moved_to_key(symbols, self.of(e.args[0])),
+            "there": lambda e: moved_to_key(symbols, self.of_key(e.args[0])),
             "count_where": self._count,
             "total_where": self._total,
             "first_where": lambda e: self._place(e, -1),
@@ -70,6 +70,10 @@ class MeaningForms:
         if id(e) not in self._known:
             self._known[id(e)] = e, self._form(e)
         return self._known[id(e)][1]
+
+    def of_key(self, e: Any) -> Form:
+        """The form of an expression at a position that another one reads."""
+        return self.of(e)
 
     def _form(self, e: Expression) -> Form:
         if e.op in _COMPUTED:
@@ -93,7 +97,7 @@ class MeaningForms:
         return self._read(variable(self.symbols, AT_TOKEN), self.of(e.args[0]))
 
     def _read_at(self, value: Any, place: Any) -> Form:
-        return self._read(self.of(value), self.of(place))
+        return self._read(self.of_key(value), self.of(place))
 
     def _read(self, value: Form, place: Form) -> Form:
         """A value at the position of this index; None where there is none."""
@@ -115,7 +119,7 @@ class MeaningForms:
         choice = Levels(self.symbols, levels)
         if 1 in value.sides:
             raise Rejected("a value reads the key of a key")
-        if not value.labels:
+        if all(self.symbols.all[s].everywhere for _, s in value.labels):
             return applied(
                 self.symbols,
                 lambda at, x, other: other if isinstance(at, Nowhere) else x,
@@ -152,7 +156,7 @@ class MeaningForms:
 
     def _total(self, e: Expression) -> Form:
         selection = selection_of(e)
-        value = moved_to_key(self.symbols, self.of(selection.value))
+        value = moved_to_key(self.symbols, self.of_key(selection.value))
         where = self._condition(selection.condition)
         weights = applied(
             self.symbols, lambda w, x: x if w else 0, where, value
@@ -183,7 +187,7 @@ class MeaningForms:
     def _best(self, e: Expression) -> Form:
         """The first position of the greatest score; an undefined score is passed over."""
         selection = selection_of(e)
-        score = moved_to_key(self.symbols, self.of(selection.value))
+        score = moved_to_key(self.symbols, self.of_key(selection.value))
         known = {x for x in score.table.reshape(-1).tolist() if x is not None}
         if not all(isinstance(x, int | Fraction) for x in known):
             raise Rejected("a score is no number")
@@ -205,7 +209,7 @@ class MeaningForms:
         if not one_at_most(self.symbols, levels):
             raise Rejected("a fetch may select several positions")
         default = self.of(selection.default)
-        return self._selected(self.of(selection.value), levels, default)
+        return self._selected(self.of_key(selection.value), levels, default)
 
 
 def as_numbers(symbols: Symbols, form: Form, labels: Any) -> tuple[Any, Any]:

@@ -2,6 +2,8 @@
 
     token, index, length   the token there, its place from 0 on, the number of tokens (where a
                            position sees what follows; else that is index + 1)
+    end                    the index of the last token of the prompt, where texts are prompts and
+                           their answers
     a total                the sum of whole weights over the positions that it sees
     a choice               a symbol at the position that it selects, Nowhere if it selects none
 
@@ -12,8 +14,10 @@ Rules of this file: a fact may allow too much, never too little.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import combinations
 from math import prod
 from typing import Any, TypeAlias
 
@@ -26,6 +30,7 @@ AxisLabel: TypeAlias = tuple[int, int]
 Labels: TypeAlias = tuple[AxisLabel, ...]
 MOST_TABLE_ROWS = 4_000_000  # of one table
 AT_TOKEN, AT_INDEX, AT_LENGTH = 0, 1, 2
+AT_END = 2  # of contexts of a prompt, which a causal model reads: where the prompt ends
 
 
 @dataclass(frozen=True)
@@ -60,22 +65,46 @@ class LaneSymbol:
             raise Rejected("a symbol has the same value twice")
 
 
+@dataclass(frozen=True, eq=False)
+class PromptTexts:
+    """What is known of texts that are a prompt and its answer.
+
+    ends   where the prompts end
+    there  [n_end, n_index, n_token] True if a text with this end can have this token there
+    asked  [n_end, n_index] True for positions at which something is claimed
+    """
+
+    ends: tuple[int, ...]
+    there: Array
+    asked: Array
+
+
 @dataclass
 class Symbols:
     """The symbols of one check, and the facts that are known of them.
 
     n       the most tokens of a text
     causal  True if a position sees the text up to itself only
+    texts   of prompts and their answers, else None
+    asking  True while the position that asks is one at which something is claimed
+    later   True while the key is one that stands behind it, which it does not see
     """
 
     alphabet: tuple[str, ...]
     n: int
     causal: bool
+    texts: PromptTexts | None = None
+    asking: bool = False
+    later: bool = False
     all: list[LaneSymbol] = field(default_factory=list)
     known: dict[Any, Any] = field(default_factory=dict)
     choices: dict[Any, int] = field(default_factory=dict)
     facts: list[tuple[tuple[int, ...], Array]] = field(default_factory=list)
-    _masks: dict[Labels, Array] = field(default_factory=dict)
+    _of_asked: list[tuple[tuple[int, ...], Array]] = field(default_factory=list)
+    _never: list[tuple[Labels, Array, Labels, Array]] = field(
+        default_factory=list
+    )
+    _masks: dict[tuple[bool, bool, Labels], Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.all = [LaneSymbol(self.alphabet), LaneSymbol(tuple(range(self.n)))]
@@ -84,6 +113,30 @@ class Symbols:
             self.all.append(LaneSymbol(lengths, everywhere=True))
             inside = np.less.outer(np.arange(self.n), np.array(lengths))
             self.facts.append(((AT_INDEX, AT_LENGTH), inside))
+        if self.texts is not None:
+            self.all.append(LaneSymbol(self.texts.ends, everywhere=True))
+            self.facts += _parts_of(self.texts.there)
+            asked = self.texts.there & self.texts.asked[..., None]
+            self._of_asked = _parts_of(asked)
+
+    @contextmanager
+    def of_asked(self, asking: bool) -> Iterator[None]:
+        """A time in which the position that asks is one at which something is claimed, or any."""
+        before = self.asking, self.later
+        self.asking, self.later = asking, False
+        try:
+            yield
+        finally:
+            self.asking, self.later = before
+
+    @contextmanager
+    def behind(self) -> Iterator[None]:
+        """A time in which the key stands behind the position that asks."""
+        self.later = True
+        try:
+            yield
+        finally:
+            self.later = False
 
     def add(self, symbol: LaneSymbol) -> int:
         """The number of a new symbol."""
@@ -93,6 +146,13 @@ class Symbols:
     def learn(self, symbols: Sequence[int], fact: Array) -> None:
         """Keep a fact on symbols of one position."""
         self.facts.append((tuple(symbols), fact))
+        self._masks.clear()
+
+    def never(
+        self, labels: Labels, one: Array, others: Labels, other: Array
+    ) -> None:
+        """Keep that of two tables over pairs of positions not both are True."""
+        self._never.append((labels, one, others, other))
         self._masks.clear()
 
     def label(self, side: int, symbol: int) -> AxisLabel:
@@ -114,15 +174,23 @@ class Symbols:
 
     def possible(self, labels: Labels) -> Array:
         """True for each row that some pair of positions can have."""
-        if labels not in self._masks:
+        key = self.asking, self.later, labels
+        if key not in self._masks:
             mask = np.ones(self.shape(labels), dtype=bool)
             for side in (0, 1):
-                for symbols, fact in self.facts:
+                own = self._of_asked if self.asking and side == 0 else []
+                for symbols, fact in [*self.facts, *own]:
                     asked = tuple(self.label(side, s) for s in symbols)
                     if set(asked) <= set(labels):
                         mask &= spread(fact, asked, labels)
-            self._masks[labels] = self._paired(labels, mask)
-        return self._masks[labels]
+            for some, one, others, other in self._never:
+                if {*some, *others} <= set(labels):
+                    both = spread(one, some, labels) & spread(
+                        other, others, labels
+                    )
+                    mask &= ~both
+            self._masks[key] = self._paired(labels, mask)
+        return self._masks[key]
 
     def _paired(self, labels: Labels, mask: Array) -> Array:
         """What both sides say together: an earlier position, or the same one, or another."""
@@ -138,7 +206,7 @@ class Symbols:
                 for side in (0, 1)
             )
             if self.causal and ranked == AT_INDEX:
-                mask = mask & (k <= q)
+                mask = mask & ((k > q) if self.later else (k <= q))
             for other in both:
                 count = np.arange(len(self.all[other].values))
                 a = self.place(labels, (0, other), count)
@@ -154,6 +222,16 @@ class Symbols:
     def number_seen(self) -> Array:
         """How many positions are seen, by that symbol."""
         return np.arange(1, self.n + 1)
+
+
+def _parts_of(there: Array) -> list[tuple[tuple[int, ...], Array]]:
+    """A fact on end, index and token, and what it says of fewer of them."""
+    labels = AT_END, AT_INDEX, AT_TOKEN
+    return [
+        (tuple(x for i, x in enumerate(labels) if i not in gone), there.any(gone))
+        for size in range(3)
+        for gone in combinations(range(3), size)
+    ]
 
 
 def spread(table: Array, labels: Labels, wider: Labels) -> Array:

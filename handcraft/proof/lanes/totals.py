@@ -29,11 +29,18 @@ from handcraft.proof.lanes.forms import (
     variable,
 )
 from handcraft.proof.lanes.symbols import (
+    AT_END,
     AT_INDEX,
     Labels,
     LaneSymbol,
     Symbols,
     spread,
+)
+from handcraft.proof.lanes.widened import (
+    PlacedSum,
+    by_place,
+    settled,
+    sums_of,
 )
 
 _MOST_VALUES = 4096
@@ -49,7 +56,7 @@ def total_form(symbols: Symbols, weights: Form) -> Form:
         not isinstance(x, int | Fraction) for x in weights.table[mask].tolist()
     ):
         raise Rejected("a sum of what is not always a number")
-    weights = collapsed(symbols, weights)
+    weights = settled(symbols, weights)
     if not weights.labels:
         return _times_seen(symbols, weights)
     mask = symbols.possible(weights.labels)
@@ -83,6 +90,8 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
         return _times_seen(symbols, form)
     if (apart := _self_apart(symbols, labels, numbers)) is not None:
         return apart
+    if (parts := by_place(symbols, labels, numbers)) is not None:
+        return _placed(symbols, parts)
     mask = symbols.possible(labels)
     low, high = int(numbers[mask].min()), int(numbers[mask].max())
     rest = np.where(mask, numbers - low, 0)
@@ -93,6 +102,20 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     kept = _kept(symbols, labels, up)
     seen = _times_seen(symbols, constant_form(low))
     return applied(symbols, lambda s, c: s + common * c, seen, kept)
+
+
+def _placed(symbols: Symbols, parts: tuple[PlacedSum, PlacedSum]) -> Form:
+    """What the sum surely has, and the rest; or what it has at most, less the rest: the rarer."""
+    up, down = parts
+    sign = 1
+    if down.order < up.order:
+        up, sign = down, -1
+    if not up.rest.any():
+        return up.known
+    common = gcd(*(int(x) for x in np.unique(up.rest))) * sign
+    rest = up.rest // abs(common)
+    kept = _kept(symbols, up.labels, rest)
+    return applied(symbols, lambda s, c: s + common * c, up.known, kept)
 
 
 def _self_apart(
@@ -143,12 +166,12 @@ def _own(symbols: Symbols, weights: Form) -> Form:
 
 def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     """A sum as the form of its symbol, or of those that it is the sum of."""
-    key = ("total", labels, numbers.tobytes())
+    key = ("total", symbols.asking, labels, numbers.tobytes())
     if key not in symbols.known:
         found = _of_known(symbols, labels, numbers)
         if found is None:
             found = variable(symbols, _new(symbols, labels, numbers))
-            parts = symbols.known.setdefault("totals", [])
+            parts = symbols.known.setdefault(("totals", symbols.asking), [])
             parts.append((labels, numbers, found))
         symbols.known[key] = found
     form: Form = symbols.known[key]
@@ -159,13 +182,26 @@ def _new(symbols: Symbols, labels: Labels, numbers: Array) -> int:
     most = int(numbers.max())
     if most * symbols.n >= _MOST_VALUES:
         raise Rejected("a sum has too many values")
-    values = tuple(range(most * symbols.n + 1))
+    sums = sums_of(symbols, labels, numbers)
+    highest = most * symbols.n if sums is None else int(sums[2].max())
+    values = tuple(range(highest + 1))
     everywhere = not symbols.causal and all(
         symbols.all[s].everywhere for side, s in labels if side == 0
     )
     first = _first_rank(symbols, labels, numbers)
     new = symbols.add(LaneSymbol(values, everywhere, first))
     _learn(symbols, new, labels, numbers, most, first)
+    if sums is not None:
+        symbols.known["weights", new] = labels, numbers
+        queries, low, high = sums
+        count = np.arange(highest + 1)
+        fits = (low[..., None] <= count) & (count <= high[..., None])
+        asked = [s for _, s in queries]
+        symbols.learn((*asked, new), fits)
+        where = asked.index(AT_INDEX), asked.index(AT_END)
+        fits = np.moveaxis(fits, (*where, -1), (0, 1, 2))
+        others = tuple(range(3, fits.ndim))
+        symbols.learn((AT_INDEX, AT_END, new), fits.any(axis=others))
     return new
 
 
@@ -178,7 +214,8 @@ def _learn(
     first: int | None,
 ) -> None:
     """What a sum is at most and at least: the position itself is one of those that it sees."""
-    seen, count = symbols.number_seen(), np.arange(most * symbols.n + 1)
+    count = np.arange(len(symbols.all[new].values))
+    seen = symbols.number_seen()
     if first is not None:
         inside = count[None] < seen[:, None] + first
         symbols.learn((symbols.seen, new), inside & (count[None] >= first))
@@ -241,7 +278,8 @@ def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
 
 def _of_known(symbols: Symbols, labels: Labels, numbers: Array) -> Form | None:
     """The form of a sum that is a whole combination of known ones; else None."""
-    parts: list[Any] = symbols.known.get("totals", [])[-_MOST_PARTS:]
+    key = "totals", symbols.asking
+    parts: list[Any] = symbols.known.get(key, [])[-_MOST_PARTS:]
     if not parts:
         return None
     wide = tuple(sorted({x for p in parts for x in p[0]} | set(labels)))
