@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.contexts import Contexts
+from handcraft.proof.lanes.contexts import PromptContexts
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -46,7 +46,7 @@ class AskedMeaning(MeaningForms):
     """
 
     def __init__(
-        self, symbols: Symbols, contexts: Contexts, *, at_key: bool = False
+        self, symbols: Symbols, contexts: PromptContexts, *, at_key: bool = False
     ) -> None:
         super().__init__(symbols)
         self.contexts = contexts

@@ -36,7 +36,13 @@ from handcraft.proof.lanes.forms import (
     moved_to_key,
 )
 from handcraft.proof.lanes.numbers import LaneNumbers, gathered
-from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols, spread
+from handcraft.proof.lanes.symbols import (
+    AT_END,
+    AT_INDEX,
+    Labels,
+    Symbols,
+    spread,
+)
 from handcraft.proof.lanes.totals import total_form
 
 _GAP = 12.0  # scores that are nearer than that are at one level
@@ -326,15 +332,22 @@ class HeadReading:
         pairs = scores.pairs
         sure = pairs.sure(np.maximum(levels, -1))
         asked = scores.asked
-        if ((levels == -2).any(axis=1) & (sure < 0) & asked).any():
+        beside = (levels == -2).any(axis=1) & (sure < 0) & asked
+        if beside.any() and self.symbols.texts is None:
             raise Rejected("the first token stands beside a key")
         reached = (levels >= 0) & (levels >= sure[:, None])
-        same, alone = self._spread_at(pairs, levels, reached, values)
+        reached[beside] = False
+        same, alone, several = self._spread_at(pairs, levels, reached, values)
+        unknown = beside | several
+        if unknown.any() and (wider := self._wider(scores)) is not None:
+            # where in the text a position is may tell more
+            return self._chosen(wider, *self._levels(wider), values, begin)
         labels = (*pairs.queries, *pairs.keys)
-        table = as_objects([int(x) for x in np.maximum(levels, -1).reshape(-1)])
+        kept = np.where(unknown[:, None], -1, np.maximum(levels, -1))
+        table = as_objects([int(x) for x in kept.reshape(-1)])
         form = Form(labels, table.reshape(self.symbols.shape(labels)))
         choice = Levels(self.symbols, form)
-        gap = float(gaps[asked].min(initial=np.inf))
+        gap = float(gaps[asked & ~unknown].min(initial=np.inf))
         found = []
         for i, lane in enumerate(values):
             first = (0.0, 0.0)  # where there is none, it is never read
@@ -342,8 +355,52 @@ class HeadReading:
                 first = begin.v.c[0, i], begin.v.radius[0, i]
             size = float(abs(first[0]) + first[1])
             error = self._left(gap, lane, size, alone) + same[i]
-            found.append(self._read(choice, lane, first, error))
+            read = self._read(choice, lane, first, error)
+            if unknown.any():
+                read = self._anything(read, pairs, unknown, lane, first)
+            found.append(read)
         return found
+
+    def _wider(self, scores: PairScores) -> PairScores | None:
+        """The same with the place of the query; None where it is there already, or too much."""
+        old = scores.pairs
+        queries = tuple(sorted({*old.queries, (0, AT_INDEX), (0, AT_END)}))
+        size = np.prod(self.symbols.shape((*queries, *old.keys)), dtype=np.int64)
+        if queries == old.queries or size > 4_000_000:
+            return None
+        row = self._numbers(queries, queries, old.queries)
+        return PairScores(
+            PairTable.of(self.symbols, queries, old.keys),
+            scores.low[row],
+            scores.high[row],
+            scores.first_low[row],
+            scores.first_high[row],
+        )
+
+    def _anything(
+        self,
+        read: LaneNumbers,
+        pairs: PairTable,
+        unknown: Array,
+        lane: LaneNumbers,
+        first: tuple[float, float],
+    ) -> LaneNumbers:
+        """What is read, but between the least and the greatest value there is for queries of which
+        more is not known: what is brought is a mean of values.
+        """
+        low = min(float((lane.c - lane.radius).min()), first[0] - first[1])
+        high = max(float((lane.c + lane.radius).max()), first[0] + first[1])
+        middle = (low + high) / 2
+        far = max(high - middle, middle - low) * UP
+        far += self._rounding(max(abs(low), abs(high)))
+        wide = tuple(sorted({*read.labels, *pairs.queries}))
+        shape = self.symbols.shape(wide)
+        rows = unknown.reshape(self.symbols.shape(pairs.queries))
+        rows = np.broadcast_to(spread(rows, pairs.queries, wide), shape)
+        c, r = (spread(x, read.labels, wide) for x in (read.c, read.r))
+        return LaneNumbers(
+            wide, np.where(rows, middle, c), np.where(rows, far * UP, r)
+        )
 
     def _left(
         self, gap: float, lane: LaneNumbers, first: float, alone: bool
@@ -365,28 +422,47 @@ class HeadReading:
         levels: Array,
         reached: Array,
         values: Sequence[LaneNumbers],
-    ) -> tuple[list[float], bool]:
-        """How far apart the values at one level can be, and True if each is of one position.
-        Raises Rejected where several positions with different values are at one level.
+    ) -> tuple[list[float], bool, Array]:
+        """How far apart the values at one level can be, True if each is of one position, and the
+        queries for which several positions with different values are at one level. These are
+        Rejected where all positions are asked.
         """
         spread_of = [0.0] * len(values)
         alone = True
+        several = np.zeros(len(levels), dtype=bool)
         for row, own in enumerate(levels):
             for level in np.unique(own[reached[row]]):
                 at = np.flatnonzero((own == level) & reached[row])
                 if pairs.at_most_one(at):
                     continue
                 alone = False
-                for i, lane in enumerate(values):
-                    index = self._at_pairs(pairs, lane, row, at)
-                    c, r = np.atleast_1d(lane.c[index], lane.radius[index])
-                    if float(c.max() - c.min()) > _SAME:
-                        raise Rejected(
-                            "a head may select several positions that differ"
-                        )
-                    far = float((c + r).max() - (c - r).min())
-                    spread_of[i] = max(spread_of[i], far * UP)
-        return spread_of, alone
+                far = self._far_apart(pairs, row, at, values)
+                if far is not None:
+                    spread_of = [max(x) for x in zip(spread_of, far, strict=True)]
+                elif self.symbols.texts is None:
+                    raise Rejected(
+                        "a head may select several positions that differ"
+                    )
+                else:
+                    several[row] = True
+        return spread_of, alone, several
+
+    def _far_apart(
+        self,
+        pairs: PairTable,
+        row: int,
+        at: Array,
+        values: Sequence[LaneNumbers],
+    ) -> list[float] | None:
+        """How far apart the values at some keys of one query are; None where they differ."""
+        found = []
+        for lane in values:
+            index = self._at_pairs(pairs, lane, row, at)
+            c, r = np.atleast_1d(lane.c[index], lane.radius[index])
+            if float(c.max() - c.min()) > _SAME:
+                return None
+            found.append(float((c + r).max() - (c - r).min()) * UP)
+        return found
 
     def _at_pairs(
         self, pairs: PairTable, lane: LaneNumbers, row: int, at: Array

@@ -29,10 +29,10 @@ from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope
 from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.contexts import (
-    Contexts,
+    PromptContexts,
     check_ends,
     contexts_of,
-    parts_of,
+    asked_parts,
 )
 from handcraft.proof.lanes.forms import Form, over
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
@@ -102,7 +102,7 @@ class _OfTexts:
         if any(x.after not in self.passed for x in self.wanted):
             raise Rejected("an invariant stands after no sublayer")
         form = self.meaning.of(self.claim.function)
-        margin, error, silent = read_out(self.model, stream, form)
+        margin, error, silent = margin_of(self.model, stream, form)
         size = len(alphabet)
         contexts = sum(size**m for m in range(1, n + 1))
         return ShownByLanes(contexts, margin, silent, error, tuple(self.found))
@@ -168,30 +168,30 @@ class _OfPrompts:
         """What is shown. Raises Rejected."""
         contexts = contexts_of(self.model, self.claim)
         contexts = contexts.narrowed(*self._said(contexts))
-        found = [self._part(x) for x in parts_of(contexts, self.answer)]
+        found = [self._part(x) for x in asked_parts(contexts, self.answer)]
         margin = min(least for least, _ in found)
         error = max(error for _, error in found)
         return ShownByLanes(contexts.prompts, margin, False, error, ())
 
-    def _part(self, contexts: Contexts) -> tuple[float, float]:
+    def _part(self, contexts: PromptContexts) -> tuple[float, float]:
         """The least margin at some of the positions, and the greatest error of a difference."""
         symbols, form = self._said(contexts)
         check_ends(contexts, symbols, form, self.claim.stop)
         stream = LaneStream(self.model, contexts.begin, symbols)
         stream.run(lambda _, __: None)
         with symbols.of_asked(True):
-            margin, error, silent = read_out(self.model, stream, form)
+            margin, error, silent = margin_of(self.model, stream, form)
         if silent:
             raise Rejected("the claim may have no answer")
         return margin, error
 
-    def _said(self, contexts: Contexts) -> tuple[Symbols, Form]:
+    def _said(self, contexts: PromptContexts) -> tuple[Symbols, Form]:
         """What the claim says, in symbols of the texts."""
         symbols = contexts.symbols()
         return symbols, AskedMeaning(symbols, contexts).of(self.answer)
 
 
-def read_out(
+def margin_of(
     model: Model, stream: LaneStream, form: Form
 ) -> tuple[float, float, bool]:
     """The least margin of the right token, which the form is, the greatest error of a difference,

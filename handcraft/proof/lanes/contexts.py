@@ -1,7 +1,7 @@
 """The texts of a claim on prompts: which token can stand where, and how many prompts there are.
 
     contexts_of(model)    the texts of a model's claim
-    Contexts              of all prompts of the claim's language, each with its whole answer
+    PromptContexts              of all prompts of the claim's language, each with its whole answer
         .narrowed(form)   the same, where an answer has the tokens that the claim can ask for
 
 The language's automaton is followed to each length: a token can stand at a place in a prompt of
@@ -46,7 +46,7 @@ _OF_THE_END = frozenset(
 
 
 @dataclass(frozen=True, eq=False)
-class Contexts:
+class PromptContexts:
     """The texts of a claim, of which positions are counted behind the first token.
 
     begin    the token that all texts begin with, where there is one; it has no index
@@ -78,7 +78,7 @@ class Contexts:
         n = self.there.shape[1]
         return Symbols(self.tokens, n, causal=True, texts=texts)
 
-    def narrowed(self, symbols: Symbols, said: Form) -> Contexts:
+    def narrowed(self, symbols: Symbols, said: Form) -> PromptContexts:
         """The same texts: behind a position that is asked stands what the claim says there."""
         there = self.there.copy()
         values, possible = _by_place(symbols, said)
@@ -104,7 +104,7 @@ def _by_place(symbols: Symbols, said: Form) -> tuple[Array, Array]:
 
 
 def check_ends(
-    contexts: Contexts, symbols: Symbols, said: Form, stop: str | None
+    contexts: PromptContexts, symbols: Symbols, said: Form, stop: str | None
 ) -> None:
     """Raise Rejected unless an answer has the stop token as its last one, and nowhere else."""
     if stop is None:
@@ -120,7 +120,7 @@ def check_ends(
                 raise Rejected("an answer may end somewhere else")
 
 
-def parts_of(contexts: Contexts, said: Expression) -> list[Contexts]:
+def asked_parts(contexts: PromptContexts, said: Expression) -> list[PromptContexts]:
     """The same with a part of the positions that are asked each, all of them together: where a case
     of the claim is told by the end and the index, its positions are a part.
     """
@@ -149,7 +149,7 @@ def _branch(whens: list[Any], end: int, here: int) -> int:
     return len(whens)
 
 
-def contexts_of(model: Model, claim: Answers) -> Contexts:
+def contexts_of(model: Model, claim: Answers) -> PromptContexts:
     """The texts of a claim. Raises Rejected where they are not of a kind that is known here."""
     vocabulary = model.vocabulary
     language = claim.language(model.n_ctx, vocabulary)
@@ -183,7 +183,7 @@ def contexts_of(model: Model, claim: Answers) -> Contexts:
         last.append(end + lengths[m] - 1)
     index = np.arange(n)[None]
     asked = (index >= np.array(ends)[:, None]) & (index <= np.array(last)[:, None])
-    return Contexts(
+    return PromptContexts(
         first, tokens, tuple(ends), tuple(last), there, asked, prompts
     )
 
