@@ -20,6 +20,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.alike import alike
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -42,7 +43,7 @@ from handcraft.proof.lanes.symbols import (
     spread,
 )
 from handcraft.proof.lanes.totals import total_form
-from handcraft.proof.lanes.widened import kept_rows, widened
+from handcraft.proof.lanes.widened import kept_rows, places_of, widened
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +152,11 @@ class PairTable:
 class Levels:
     """A choice among positions by whole levels, -1 for what is never selected."""
 
-    def __init__(self, symbols: Symbols, form: Form) -> None:
+    def __init__(
+        self, symbols: Symbols, form: Form, *, asked_only: bool = False
+    ) -> None:
         self.symbols = symbols
+        self.asked_only = asked_only  # whether another one is the same
         form = _first_of_each(symbols, form)
         wide = widened(symbols, form.labels)
         if symbols.texts is None:
@@ -167,6 +171,7 @@ class Levels:
         self.levels = np.where(self.pairs.mask, levels, -1)
         self.sure = self.pairs.sure(self.levels)
         self.kept = self._kept()
+        self.is_known = True  # False where no other one selects the same
         self.number = self._numbered()
 
     def _settled(self, form: Form) -> Form:
@@ -198,9 +203,12 @@ class Levels:
         pairs = PairTable.of(self.symbols, *by_side(wide))
         levels = np.where(pairs.mask, levels.reshape(pairs.mask.shape), -1)
         below = levels < pairs.sure(levels)[:, None]
-        levels = _dense(np.where(below, -1, levels))
+        levels = _dense(np.where(below, -1, levels)).reshape(shape)
+        if any(side == 1 and s > AT_END for side, s in wide):
+            counts = places_of(self.symbols, wide, levels >= 0)
+            wide, levels = alike(self.symbols, wide, levels, counts, -1)
         table = as_objects(levels.reshape(-1).tolist())
-        return Form(wide, table.reshape(shape))
+        return Form(wide, table.reshape(levels.shape))
 
     def _kept(self) -> tuple[Labels, Array, Array]:
         """The levels, in whole, without the labels that nothing depends on, and what can be."""
@@ -217,6 +225,9 @@ class Levels:
         numbers: dict[Any, int] = self.symbols.choices
         labels, levels, _ = self.kept
         key = (self.symbols.asking, labels, levels.tobytes())
+        self.is_known = key in numbers
+        if self.asked_only and not self.is_known:
+            return -1
         return numbers.setdefault(key, len(numbers))
 
     def _of_index(self) -> int | None:
@@ -253,6 +264,11 @@ class Levels:
             return variable(self.symbols, symbol)
         if (known := self._certain(symbol)) is not None:
             return known
+        if self.symbols.texts is not None:
+            if (own := self._itself_at(symbol)) is not None:
+                return own
+            if (known := self._otherwise(symbol)) is not None:
+                return known
         key = ("picked", self.symbols.asking, self.number, symbol)
         if key not in self.symbols.known:
             moved = found_there(self, symbol)
@@ -285,6 +301,103 @@ class Levels:
                 found[row] = values[may[0]]
         table = as_objects(found).reshape(self.symbols.shape(self.queries))
         return collapsed(self.symbols, Form(self.queries, table))
+
+    def _with(self, levels: Array, *, asked_only: bool = False) -> Levels:
+        """The choice with other levels of the same pairs."""
+        shape = self.symbols.shape(self.labels)
+        table = as_objects(levels.reshape(-1).tolist()).reshape(shape)
+        form = Form(self.labels, table)
+        return Levels(self.symbols, form, asked_only=asked_only)
+
+    def _itself_at(self, symbol: int) -> Form | None:
+        """A symbol where some queries surely read themselves: their own, and that of a choice which
+        says nothing for them; None where there are no such queries.
+        """
+        place, index = self._certain(AT_INDEX), (0, AT_INDEX)
+        if place is None or index not in self.queries:
+            return None
+        at = over(self.symbols, place, self.queries).reshape(-1)
+        asked = self.symbols.possible(self.queries).reshape(-1)
+        own = (at == self.pairs.row(index)) & asked
+        if not own.any():
+            return None
+        mine = variable(self.symbols, symbol)
+        if own[asked].all():
+            return mine
+        rest = self._with(np.where(own[:, None], -1, self.levels))
+        flags = as_objects(own.tolist()).reshape(
+            self.symbols.shape(self.queries)
+        )
+        gone, none = rest._none(symbol), self._none(symbol)
+        return applied(
+            self.symbols,
+            lambda is_own, x, other: x
+            if is_own
+            else none
+            if other == gone
+            else other,
+            Form(self.queries, flags),
+            mine,
+            rest.picked(symbol),
+        )
+
+    def _otherwise(self, symbol: int) -> Form | None:
+        """A symbol of a choice that falls back to a known value: that of a known choice without
+        the positions that have it, and the value where this selects none; None for any other.
+        """
+        found = self._fallback(symbol)
+        if found is None:
+            return None
+        levels, values = found
+        rest = self._with(levels, asked_only=True)
+        if rest.number != self.number and rest.is_known:
+            gone = rest._none(symbol)
+            shape = self.symbols.shape(self.queries)
+            return applied(
+                self.symbols,
+                lambda x, other: other if x == gone else x,
+                rest.picked(symbol),
+                Form(self.queries, as_objects(values).reshape(shape)),
+            )
+        return None
+
+    def _fallback(self, symbol: int) -> tuple[Array, list[Any]] | None:
+        """The levels without those at the bottom that all have one value of the symbol and of which
+        one surely is there, and the value of each query; None where there are no such levels.
+        """
+        mask = self._having(symbol)  # [n_query, n_key, n_value]
+        if mask is None:
+            return None
+        levels, none = self.levels.copy(), self._none(symbol)
+        values: list[Any] = [none] * len(levels)
+        for row in np.flatnonzero(self.sure >= 0):
+            kept = np.flatnonzero(levels[row] >= 0)
+            order = kept[np.argsort(levels[row, kept], kind="stable")]
+            may = mask[row, order]  # [n_kept, n_value], the lowest first
+            so_far = np.logical_or.accumulate(may, axis=0).sum(axis=1)
+            cut = levels[row, order[so_far > 1]].min(initial=len(levels[row]))
+            below = order[levels[row, order] < cut]
+            if not len(below) or cut <= self.sure[row]:
+                continue
+            values[row] = self._values(symbol)[int(mask[row, below].any(0).argmax())]
+            levels[row, below] = -1
+        return None if all(x is none for x in values) else (levels, values)
+
+    def _having(self, symbol: int) -> Array | None:
+        """[n_query, n_key, n_value] True for what a key can have; None where that is too much."""
+        wide = tuple(sorted({*self.keys, (1, symbol)}))
+        shape = (*self.symbols.shape(self.queries), *self.symbols.shape(wide))
+        size = len(self._values(symbol))
+        if (1, symbol) in self.keys:
+            column = self.pairs.column((1, symbol))
+            return self.pairs.mask[..., None] & (
+                column[:, None] == np.arange(size)
+            )
+        if np.prod(shape, dtype=np.int64) > MOST_TABLE_ROWS:
+            return None
+        mask = self.symbols.possible((*self.queries, *wide)).reshape(shape)
+        axis = len(self.queries) + wide.index((1, symbol))
+        return np.moveaxis(mask, axis, -1).reshape(*self.levels.shape, size)
 
     def _only(self, symbol: int, asked: Array) -> Form | None:
         """The same, where of each query there is one value that it may read."""
@@ -435,16 +548,12 @@ class Levels:
 
     def _there(self, symbol: int) -> Array:
         """[n_query, n_value] True for what a position that may be selected can have."""
-        wide = tuple(sorted((*self.keys, (1, symbol))))
-        shape = (*self.symbols.shape(self.queries), *self.symbols.shape(wide))
-        size = len(self.symbols.all[symbol].values)
-        if np.prod(shape, dtype=np.int64) > MOST_TABLE_ROWS:
-            chosen = (self.levels >= 0).any(axis=1)
-            return np.repeat(chosen[:, None], size, axis=1)
-        mask = self.symbols.possible((*self.queries, *wide)).reshape(shape)
-        axis = len(self.queries) + wide.index((1, symbol))
-        mask = np.moveaxis(mask, axis, -1).reshape(*self.levels.shape, size)
-        return np.array((mask & (self.levels >= 0)[..., None]).any(axis=1))
+        mask = self._having(symbol)
+        chosen = self.levels >= 0
+        if mask is None:
+            size = len(self._values(symbol))
+            return np.repeat(chosen.any(axis=1)[:, None], size, axis=1)
+        return np.array((mask & chosen[..., None]).any(axis=1))
 
 
 def found_there(choice: Levels, symbol: int) -> Form | None:

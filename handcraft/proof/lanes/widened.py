@@ -19,6 +19,7 @@ from math import prod
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.lanes.alike import alike
 from handcraft.proof.lanes.forms import (
     Form,
     as_objects,
@@ -111,6 +112,8 @@ def by_place(
     wide = widened(symbols, labels)
     if symbols.texts is None or (1, AT_INDEX) not in wide:
         return None
+    labels, weights = _with_alike(symbols, labels, weights)
+    wide = widened(symbols, labels)
     mask = symbols.possible(wide)
     rows = np.broadcast_to(spread(weights, labels, wide), mask.shape)
     others = tuple(
@@ -124,6 +127,34 @@ def by_place(
         _rest(symbols, wide, mask, rows - low, np.where(some, low, 0)),
         _rest(symbols, wide, mask, high - rows, np.where(some, high, 0)),
     )
+
+
+def _with_alike(
+    symbols: Symbols, labels: Labels, weights: Array
+) -> tuple[Labels, Array]:
+    """The weights with the oldest symbols of keys that are the same where they count."""
+    if not any(side == 1 and s > AT_END for side, s in labels):
+        return labels, weights
+    wide = widened(symbols, labels)
+    mask = symbols.possible(wide)
+    rows = np.broadcast_to(spread(weights, labels, wide), mask.shape)
+    others = tuple(
+        i for i, (side, s) in enumerate(wide) if side == 1 and s != AT_INDEX
+    )
+    big = np.iinfo(np.int64).max
+    low = np.where(mask, rows, big).min(axis=others, keepdims=True)
+    counts = places_of(symbols, wide, mask & (rows != low))
+    return alike(symbols, labels, weights, counts, 0)
+
+
+def places_of(symbols: Symbols, wide: Labels, rows: Array) -> Array:
+    """[n_end, n_index] True for the places of keys in some of these rows."""
+    kept = (0, AT_END), (1, AT_INDEX)
+    if not set(kept) <= set(wide):
+        shape = symbols.shape(((0, AT_END), (0, AT_INDEX)))
+        return np.ones(shape, dtype=bool)
+    gone = tuple(i for i, x in enumerate(wide) if x not in kept)
+    return np.array(rows.any(axis=gone))
 
 
 def _rest(
