@@ -428,9 +428,20 @@ class Levels:
         shape = (*self.symbols.shape(self.queries), len(kept))
         labels = (*(s for _, s in self.queries), new)
         self.symbols.learn(labels, fact[:, may].reshape(shape))
+        if {AT_INDEX, AT_END} <= set(labels) and self.symbols.texts is not None:
+            self._learn_by_place(labels, fact[:, may].reshape(shape))
         self._beside(new, symbol)
         self._agrees(new, symbol)
         return new
+
+    def _learn_by_place(self, labels: tuple[int, ...], fact: Array) -> None:
+        """A fact by the end and the index alone, for where no more is looked at."""
+        where = labels.index(AT_INDEX), labels.index(AT_END)
+        mask = self.symbols.possible(self.queries)
+        fact = np.moveaxis(fact & mask[..., None], (*where, -1), (0, 1, 2))
+        others = tuple(range(3, fact.ndim))
+        learned = AT_INDEX, AT_END, labels[-1]
+        self.symbols.learn(learned, np.array(fact.any(axis=others)))
 
     def _agrees(self, new: int, symbol: int) -> None:
         """What is read at an index that is known is the same as another one reads there."""

@@ -91,16 +91,20 @@ class PlacedSum:
 
     known         the part that the end and the places decide
     labels, rest  the weights of the rest, from 0 on
+    first         the sum of those of the first key that matters: what stands behind it may
+                  not matter, and then differs from sum to sum
     """
 
     known: Form
     labels: Labels
     rest: Array
+    first: int
 
     @property
-    def order(self) -> tuple[int, Labels, bytes]:
+    def order(self) -> tuple[int, int, Labels, bytes]:
         """What the rarer of two has less of."""
-        return int(self.rest.sum()), self.labels, self.rest.tobytes()
+        whole = int(self.rest.sum())
+        return self.first, whole, self.labels, self.rest.tobytes()
 
 
 def by_place(
@@ -165,7 +169,12 @@ def _rest(
     keys = tuple(i for i, x in enumerate(wide) if x[0] == 1)
     sums = as_objects(known.sum(axis=keys).reshape(-1).tolist())
     form = Form(queries, sums.reshape(symbols.shape(queries)))
-    return PlacedSum(collapsed(symbols, form), labels, kept)
+    place = wide.index((1, AT_INDEX))
+    by_key = np.where(mask, rest, 0).sum(
+        axis=tuple(i for i in range(len(wide)) if i != place)
+    )
+    first = int(by_key[by_key > 0][:1].sum())
+    return PlacedSum(collapsed(symbols, form), labels, kept, first)
 
 
 def sums_of(
