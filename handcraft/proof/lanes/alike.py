@@ -36,9 +36,9 @@ def alike(
         if side == 0 or symbol <= AT_END:
             continue
         for other in range(AT_END + 1, symbol):
-            if (1, other) not in labels and _same(
-                symbols, symbol, other, counts
-            ):
+            if symbols.all[other].asked or (1, other) in labels:
+                continue
+            if _same(symbols, symbol, other, counts):
                 labels, table = _replaced(
                     symbols, labels, table, (symbol, other), nothing
                 )

@@ -52,12 +52,14 @@ class LaneSymbol:
 
     first   of a rank, which all positions have a different one of: the least, else None
     choice  the number of the choice that it reads, and the symbol that is read there
+    asked   True if it is known of positions that are asked alone, and so of no key
     """
 
     values: tuple[Any, ...]
     everywhere: bool = False
     first: int | None = None
     choice: tuple[int, int] | None = None
+    asked: bool = False
 
     def __post_init__(self) -> None:
         # a row of a table is found by its value
@@ -140,6 +142,7 @@ class Symbols:
 
     def add(self, symbol: LaneSymbol) -> int:
         """The number of a new symbol."""
+        symbol.asked = self.asking
         self.all.append(symbol)
         return len(self.all) - 1
 
@@ -157,6 +160,8 @@ class Symbols:
 
     def label(self, side: int, symbol: int) -> AxisLabel:
         """The label of a symbol; what all positions share is the asking one's."""
+        if side == 1 and self.all[symbol].asked:
+            raise Rejected("a key is none of the positions that are asked")
         return (0 if self.all[symbol].everywhere else side, symbol)
 
     def shape(self, labels: Labels) -> tuple[int, ...]:
@@ -180,6 +185,8 @@ class Symbols:
             for side in (0, 1):
                 own = self._of_asked if self.asking and side == 0 else []
                 for symbols, fact in [*self.facts, *own]:
+                    if side == 1 and any(self.all[s].asked for s in symbols):
+                        continue
                     asked = tuple(self.label(side, s) for s in symbols)
                     if set(asked) <= set(labels):
                         mask &= spread(fact, asked, labels)

@@ -191,8 +191,8 @@ def _new(symbols: Symbols, labels: Labels, numbers: Array) -> int:
     first = _first_rank(symbols, labels, numbers)
     new = symbols.add(LaneSymbol(values, everywhere, first))
     _learn(symbols, new, labels, numbers, most, first)
+    symbols.known["weights", new] = labels, numbers
     if sums is not None:
-        symbols.known["weights", new] = labels, numbers
         queries, low, high = sums
         count = np.arange(highest + 1)
         fits = (low[..., None] <= count) & (count <= high[..., None])
