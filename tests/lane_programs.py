@@ -52,7 +52,7 @@ def answering(name: str, n: int) -> Model | None:
 
 
 def answers_rightly(model: Model) -> bool:
-    """True if the model answers every prompt as the claim's evaluator does, in this order of sums."""
+    """True if the model answers every prompt as the claim's evaluator does."""
     claim = model.program.claim  # type: ignore[union-attr]
     vocabulary, n_ctx = model.vocabulary, model.n_ctx
     for prompt in claim.language(n_ctx, vocabulary):  # type: ignore[union-attr]

@@ -149,9 +149,7 @@ def _asked(task: Task) -> Tally:
         model = task.model
         language = task.claim.language(model.n_ctx, model.vocabulary)
         drawn = draw_prompts(language, _DRAWN, math.inf)
-        return check_prompts(
-            task.judge, drawn, math.inf, task.progress, _DRAWN
-        )
+        return check_prompts(task.judge, drawn, math.inf, task.progress, _DRAWN)
     return draw_contexts(task.judge, _DRAWN, math.inf, task.progress)
 
 

@@ -46,7 +46,11 @@ class AskedMeaning(MeaningForms):
     """
 
     def __init__(
-        self, symbols: Symbols, contexts: PromptContexts, *, at_key: bool = False
+        self,
+        symbols: Symbols,
+        contexts: PromptContexts,
+        *,
+        at_key: bool = False,
     ) -> None:
         super().__init__(symbols)
         self.contexts = contexts
@@ -58,8 +62,8 @@ class AskedMeaning(MeaningForms):
         self.first = _FirstToken(self)
         self._long: dict[int, tuple[Expression, Expression]] = {}
         self._asked |= {
-            "here": lambda _: self._placed(AT_INDEX),
-            "end": lambda _: self._placed(AT_END),
+            "here": lambda _: self.placed(AT_INDEX),
+            "end": lambda _: self.placed(AT_END),
         }
 
     def of(self, e: Any) -> Form:
@@ -92,18 +96,16 @@ class AskedMeaning(MeaningForms):
             return self.of(default)
         last = () if default is None else (default,)
         args = [self.of(x) for x in (*kept, *last)]
-        return applied(
-            self.symbols, lambda *values: combine(e, values), *args
-        )
+        return applied(self.symbols, lambda *values: combine(e, values), *args)
 
-    def _placed(self, symbol: int) -> Form:
+    def placed(self, symbol: int) -> Form:
         at = variable(self.symbols, symbol)
         return applied(self.symbols, lambda i: i + self.skipped, at)
 
     def _length(self) -> Form:
         if self.at_key:
             raise Rejected("a length is read at a key position")
-        return applied(self.symbols, lambda i: i + 1, self._placed(AT_INDEX))
+        return applied(self.symbols, lambda i: i + 1, self.placed(AT_INDEX))
 
     # ------------------------------------------------------------ short selections
 
@@ -132,7 +134,7 @@ class AskedMeaning(MeaningForms):
     def _read_from(self, value: Form, first: Form, place: Form) -> Form:
         """A value at the position of this index, or at the first token; None where neither is."""
         self._not_behind(place)
-        index = moved_to_key(self.symbols, self._placed(AT_INDEX))
+        index = moved_to_key(self.symbols, self.placed(AT_INDEX))
         same = self._same(place, index)
         begun = applied(
             self.symbols,
@@ -150,7 +152,7 @@ class AskedMeaning(MeaningForms):
             self.symbols,
             lambda at, i: at is not None and at > i,
             place,
-            self._placed(AT_INDEX),
+            self.placed(AT_INDEX),
         )
         if True in ahead.table[self.symbols.possible(ahead.labels)].tolist():
             raise Rejected("a key may read a place behind it")
@@ -229,7 +231,7 @@ class _FirstToken(MeaningForms):
 
         self._asked = dict.fromkeys(self._asked, unknown)
         self._asked["here"] = lambda _: constant_form(0)
-        self._asked["end"] = lambda _: asked._placed(AT_END)
+        self._asked["end"] = lambda _: asked.placed(AT_END)
         self._asked["token_at"] = self._token_at
         self.begin = asked.contexts.begin
 
@@ -332,7 +334,7 @@ def written_out(e: Expression) -> Expression:
         both = Expression(op="both", args=(condition, part))
         condition = part if condition == 1 else both
     if e.op != "total":
-        return Expression(op=f"{e.op}_where", args=(condition,))  # type: ignore[arg-type]
+        return Expression(op=f"{e.op}_where", args=(condition,))
     own = Expression(op="token_at", args=(here,))
     number = Expression(op="lookup", args=(own,), table=e.table)
     value = Expression(op="otherwise", args=(number, 0))
@@ -349,6 +351,6 @@ def _token_there(distance: int, what: Any) -> Expression:
         return Expression(op="equal", args=(there, what))
     rows = tuple(((t,), 1) for t in what)
     found = Expression(op="lookup", args=(token,), table=rows)
-    return Expression(op="there", args=(Expression(op="otherwise", args=(found, 0)),))
-
-
+    return Expression(
+        op="there", args=(Expression(op="otherwise", args=(found, 0)),)
+    )

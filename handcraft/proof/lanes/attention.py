@@ -365,7 +365,9 @@ class HeadReading:
         """The same with the place of the query; None where it is there already, or too much."""
         old = scores.pairs
         queries = tuple(sorted({*old.queries, (0, AT_INDEX), (0, AT_END)}))
-        size = np.prod(self.symbols.shape((*queries, *old.keys)), dtype=np.int64)
+        size = np.prod(
+            self.symbols.shape((*queries, *old.keys)), dtype=np.int64
+        )
         if queries == old.queries or size > 4_000_000:
             return None
         row = self._numbers(queries, queries, old.queries)
@@ -438,7 +440,9 @@ class HeadReading:
                 alone = False
                 far = self._far_apart(pairs, row, at, values)
                 if far is not None:
-                    spread_of = [max(x) for x in zip(spread_of, far, strict=True)]
+                    spread_of = [
+                        max(x) for x in zip(spread_of, far, strict=True)
+                    ]
                 elif self.symbols.texts is None:
                     raise Rejected(
                         "a head may select several positions that differ"

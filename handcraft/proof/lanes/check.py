@@ -30,9 +30,9 @@ from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.contexts import (
     PromptContexts,
+    asked_parts,
     check_ends,
     contexts_of,
-    asked_parts,
 )
 from handcraft.proof.lanes.forms import Form, over
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers

@@ -159,10 +159,11 @@ class Levels:
         self.asked_only = asked_only  # whether another one is the same
         form = _first_of_each(symbols, form)
         wide = widened(symbols, form.labels)
-        if symbols.texts is None:
-            form = self._settled(form)
-        else:
-            form = self._settled_at(form, wide)
+        form = (
+            self._settled(form)
+            if symbols.texts is None
+            else self._settled_at(form, wide)
+        )
         self.labels, table = form.labels, form.table
         self.queries, self.keys = by_side(self.labels)
         self.pairs = PairTable.of(symbols, self.queries, self.keys)
@@ -213,7 +214,10 @@ class Levels:
     def _kept(self) -> tuple[Labels, Array, Array]:
         """The levels, in whole, without the labels that nothing depends on, and what can be."""
         shape = self.symbols.shape(self.labels)
-        levels, mask = self.levels.reshape(shape), self.pairs.mask.reshape(shape)
+        levels, mask = (
+            self.levels.reshape(shape),
+            self.pairs.mask.reshape(shape),
+        )
         if self.symbols.texts is None:
             return self.labels, levels, mask
         return kept_rows(self.labels, levels, mask, -1)
@@ -262,13 +266,8 @@ class Levels:
             if any(isinstance(x, Nowhere) for x in places):
                 raise Rejected("what all positions share, read at none")
             return variable(self.symbols, symbol)
-        if (known := self._certain(symbol)) is not None:
+        if (known := self._known_form(symbol)) is not None:
             return known
-        if self.symbols.texts is not None:
-            if (own := self._itself_at(symbol)) is not None:
-                return own
-            if (known := self._otherwise(symbol)) is not None:
-                return known
         key = ("picked", self.symbols.asking, self.number, symbol)
         if key not in self.symbols.known:
             moved = found_there(self, symbol)
@@ -280,7 +279,16 @@ class Levels:
         form: Form = self.symbols.known[key]
         return form
 
-    def _certain(self, symbol: int) -> Form | None:
+    def _known_form(self, symbol: int) -> Form | None:
+        """The symbol at the selected position, where no symbol of its own is needed."""
+        found = self.certain(symbol)
+        if found is None and self.symbols.texts is not None:
+            found = self._itself_at(symbol)
+            if found is None:
+                found = self._otherwise(symbol)
+        return found
+
+    def certain(self, symbol: int) -> Form | None:
         """The symbol as a form of the query's symbols, where those decide it; else None."""
         asked = self.symbols.possible(self.queries).reshape(-1)
         if self.symbols.texts is not None:
@@ -292,7 +300,7 @@ class Levels:
         else:
             column = self.pairs.column((1, symbol))
         values = self.symbols.all[symbol].values
-        found: list[Any] = [self._none(symbol)] * len(asked)
+        found: list[Any] = [self.none_of(symbol)] * len(asked)
         for row in np.flatnonzero(asked):
             may = np.unique(column[self.levels[row] >= 0])
             if len(may) > 1 or (len(may) and self.sure[row] < 0):
@@ -313,7 +321,7 @@ class Levels:
         """A symbol where some queries surely read themselves: their own, and that of a choice which
         says nothing for them; None where there are no such queries.
         """
-        place, index = self._certain(AT_INDEX), (0, AT_INDEX)
+        place, index = self.certain(AT_INDEX), (0, AT_INDEX)
         if place is None or index not in self.queries:
             return None
         at = over(self.symbols, place, self.queries).reshape(-1)
@@ -328,14 +336,12 @@ class Levels:
         flags = as_objects(own.tolist()).reshape(
             self.symbols.shape(self.queries)
         )
-        gone, none = rest._none(symbol), self._none(symbol)
+        gone, none = rest.none_of(symbol), self.none_of(symbol)
         return applied(
             self.symbols,
-            lambda is_own, x, other: x
-            if is_own
-            else none
-            if other == gone
-            else other,
+            lambda is_own, x, other: (
+                x if is_own else none if other == gone else other
+            ),
             Form(self.queries, flags),
             mine,
             rest.picked(symbol),
@@ -351,7 +357,7 @@ class Levels:
         levels, values = found
         rest = self._with(levels, asked_only=True)
         if rest.number != self.number and rest.is_known:
-            gone = rest._none(symbol)
+            gone = rest.none_of(symbol)
             shape = self.symbols.shape(self.queries)
             return applied(
                 self.symbols,
@@ -368,7 +374,7 @@ class Levels:
         mask = self._having(symbol)  # [n_query, n_key, n_value]
         if mask is None:
             return None
-        levels, none = self.levels.copy(), self._none(symbol)
+        levels, none = self.levels.copy(), self.none_of(symbol)
         values: list[Any] = [none] * len(levels)
         for row in np.flatnonzero(self.sure >= 0):
             kept = np.flatnonzero(levels[row] >= 0)
@@ -379,7 +385,9 @@ class Levels:
             below = order[levels[row, order] < cut]
             if not len(below) or cut <= self.sure[row]:
                 continue
-            values[row] = self._values(symbol)[int(mask[row, below].any(0).argmax())]
+            values[row] = self._values(symbol)[
+                int(mask[row, below].any(0).argmax())
+            ]
             levels[row, below] = -1
         return None if all(x is none for x in values) else (levels, values)
 
@@ -404,7 +412,7 @@ class Levels:
         fact = self._fact(symbol)
         if (fact[asked].sum(axis=1) != 1).any():
             return None
-        values = (*self._values(symbol), self._none(symbol))
+        values = (*self._values(symbol), self.none_of(symbol))
         which = np.where(asked, fact.argmax(axis=1), len(values) - 1)
         table = as_objects([values[i] for i in which])
         table = table.reshape(self.symbols.shape(self.queries))
@@ -415,7 +423,7 @@ class Levels:
         fact = self._fact(symbol)
         asked = self.symbols.possible(self.queries).reshape(-1)
         may: Array = np.array(fact[asked].any(axis=0))
-        values = (*self._values(symbol), self._none(symbol))
+        values = (*self._values(symbol), self.none_of(symbol))
         kept = tuple(
             x for x, is_one in zip(values, may.tolist(), strict=True) if is_one
         )
@@ -447,7 +455,7 @@ class Levels:
         """What is read at an index that is known is the same as another one reads there."""
         if self.symbols.texts is None:
             return
-        place = self._certain(AT_INDEX)
+        place = self.certain(AT_INDEX)
         where = ((0, AT_INDEX), (0, AT_END))
         if place is None or not set(place.labels) <= set(where):
             return
@@ -489,7 +497,7 @@ class Levels:
             ]
         )
         gone = np.array(
-            [a == self._none(symbol) for a in self._values(new)], dtype=bool
+            [a == self.none_of(symbol) for a in self._values(new)], dtype=bool
         )
         self.symbols.never(
             (*wide, (1, AT_INDEX)),
@@ -528,14 +536,14 @@ class Levels:
     def _values(self, symbol: int) -> tuple[Any, ...]:
         return self.symbols.all[symbol].values
 
-    def _none(self, symbol: int) -> Nowhere:
+    def none_of(self, symbol: int) -> Nowhere:
         """What is read of a symbol where no position is selected: it is no value of the symbol,
         which is older than what is read of it.
         """
         return Nowhere(self.number, symbol)
 
     def _fit(self, a: Any, symbol: int, b: Any, read: int, fits: Array) -> bool:
-        gone = a == self._none(symbol), b == self._none(read)
+        gone = a == self.none_of(symbol), b == self.none_of(read)
         if any(gone):
             return all(gone)
         at = self._values(symbol).index(a), self._values(read).index(b)
@@ -564,7 +572,8 @@ class Levels:
         if mask is None:
             size = len(self._values(symbol))
             return np.repeat(chosen.any(axis=1)[:, None], size, axis=1)
-        return np.array((mask & chosen[..., None]).any(axis=1))
+        found: Array = mask & chosen[..., None]
+        return np.array(found.any(axis=1))
 
 
 def found_there(choice: Levels, symbol: int) -> Form | None:
@@ -576,7 +585,7 @@ def found_there(choice: Levels, symbol: int) -> Form | None:
     if symbols.texts is None or not symbols.asking or made is None:
         return None
     labels, table, nothing = made
-    place = choice._certain(AT_INDEX)
+    place = choice.certain(AT_INDEX)
     if place is None or any(
         isinstance(x, Nowhere)
         for x in place.table[symbols.possible(place.labels)]
@@ -596,7 +605,7 @@ def found_there(choice: Levels, symbol: int) -> Form | None:
     gone = Nowhere(number, read_there)
     seen = applied(
         symbols,
-        lambda x: gone if x == own._none(read_there) else x,
+        lambda x: gone if x == own.none_of(read_there) else x,
         own.picked(read_there),
     )
     return _one_of(symbols, values, seen)

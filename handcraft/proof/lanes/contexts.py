@@ -12,7 +12,7 @@ this file: it says too much rather than too little, but the number of prompts is
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -116,17 +116,23 @@ def check_ends(
             row = np.ravel(values[e, i])[np.ravel(possible[e, i])].tolist()
             is_stop = [x == stop for x in row]
             ends = i == contexts.last[e]
-            if any(is_stop) and not ends or ends and not all(is_stop):
+            if not all(is_stop) if ends else any(is_stop):
                 raise Rejected("an answer may end somewhere else")
 
 
-def asked_parts(contexts: PromptContexts, said: Expression) -> list[PromptContexts]:
+def asked_parts(
+    contexts: PromptContexts, said: Expression
+) -> list[PromptContexts]:
     """The same with a part of the positions that are asked each, all of them together: where a case
     of the claim is told by the end and the index, its positions are a part.
     """
     pairs, _ = branches_of(said.args) if said.op == "cases" else ([], None)
     whens = [when for when, _ in pairs]
-    told = [x for x in whens if not isinstance(x, Expression) or x.ops <= _OF_THE_END]
+    told = [
+        x
+        for x in whens
+        if not isinstance(x, Expression) or x.ops <= _OF_THE_END
+    ]
     if not whens or len(told) < len(whens):
         return [contexts]
     which = np.full(contexts.asked.shape, -1)
@@ -134,7 +140,8 @@ def asked_parts(contexts: PromptContexts, said: Expression) -> list[PromptContex
         end, here = (x + contexts.skipped for x in (contexts.ends[e], i))
         which[e, i] = _branch(whens, int(end), int(here))
     return [
-        replace(contexts, asked=which == x) for x in np.unique(which[which >= 0])
+        replace(contexts, asked=which == x)
+        for x in np.unique(which[which >= 0])
     ]
 
 
@@ -182,7 +189,9 @@ def contexts_of(model: Model, claim: Answers) -> PromptContexts:
         ends.append(end)
         last.append(end + lengths[m] - 1)
     index = np.arange(n)[None]
-    asked = (index >= np.array(ends)[:, None]) & (index <= np.array(last)[:, None])
+    asked = (index >= np.array(ends)[:, None]) & (
+        index <= np.array(last)[:, None]
+    )
     return PromptContexts(
         first, tokens, tuple(ends), tuple(last), there, asked, prompts
     )
@@ -209,14 +218,33 @@ def _length(claim: Answers, end: int) -> int:
     return found
 
 
+_Edges: TypeAlias = dict[int, dict[int, str]]  # {state: {next: characters}}
+
+
 def _followed(
     language: Language,
 ) -> tuple[dict[int, list[set[str]]], int]:
     """{length: the characters at each place of a prompt of that length}, and how many prompts there
     are.
     """
-    levels: list[dict[int, int]] = [{START: 1}]  # {state: ways that lead there}
-    edges: dict[int, dict[int, str]] = {}
+    levels, edges = _levels(language)
+    found: dict[int, list[set[str]]] = {}
+    prompts, work = 0, 0
+    for length in range(1, len(levels)):
+        ends = {s for s in levels[length] if language.accepts(s)}
+        prompts += sum(levels[length][s] for s in ends)
+        if ends:
+            work += sum(len(edges[s]) for x in levels[:length] for s in x)
+            if work > _MOST_PLACES:
+                raise Rejected("the prompts have too many forms")
+            found[length] = _places(levels[:length], edges, ends)
+    return found, prompts
+
+
+def _levels(language: Language) -> tuple[list[dict[int, int]], _Edges]:
+    """The states after each number of characters, each with how many texts lead there."""
+    levels: list[dict[int, int]] = [{START: 1}]
+    edges: _Edges = {}
     for _ in range(language.max_length):
         following: dict[int, int] = {}
         for state, ways in levels[-1].items():
@@ -226,24 +254,21 @@ def _followed(
                 known = following.get(target, 0)
                 following[target] = known + ways * len(chars)
         levels.append(following)
-    found: dict[int, list[set[str]]] = {}
-    prompts, work = 0, 0
-    for length in range(1, len(levels)):
-        kept = {s for s in levels[length] if language.accepts(s)}
-        prompts += sum(levels[length][s] for s in kept)
-        if not kept:
-            continue
-        places: list[set[str]] = [set() for _ in range(length)]
-        for i in reversed(range(length)):
-            before = set()
-            for state in levels[i]:
-                work += len(edges[state])
-                for target, chars in edges[state].items():
-                    if target in kept:
-                        places[i].update(chars)
-                        before.add(state)
-            kept = before
-        if work > _MOST_PLACES:
-            raise Rejected("the prompts have too many forms")
-        found[length] = places
-    return found, prompts
+    return levels, edges
+
+
+def _places(
+    levels: list[dict[int, int]], edges: _Edges, ends: set[int]
+) -> list[set[str]]:
+    """The characters at each place of a text that leads to one of these ends."""
+    found: list[set[str]] = []
+    for level in reversed(levels):
+        steps = [
+            (state, chars)
+            for state in level
+            for target, chars in edges[state].items()
+            if target in ends
+        ]
+        found.append({c for _, chars in steps for c in chars})
+        ends = {state for state, _ in steps}
+    return found[::-1]

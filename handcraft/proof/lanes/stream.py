@@ -74,6 +74,7 @@ class LaneStream:
         self.text = self._embedded([ids[t] for t in symbols.alphabet], skipped)
         if symbols.texts is not None:
             self.asked = list(self.text)
+        self._sizes: Array | None = None  # of lanes that are not followed
         self._last = max(
             (i for i, b in enumerate(self.blocks) if "attn" in b), default=-1
         )
@@ -131,6 +132,8 @@ class LaneStream:
         for i, block in enumerate(self.blocks):
             # what no later head reads is needed where it is asked alone
             self.read_later = self.asked is None or i < self._last
+            if not self.read_later and self._sizes is None:
+                self._sizes = np.array([lane.most for lane in self.text])
             if "attn" in block:
                 self._attend(block["attn"])
                 seen(f"{i}.attn", self)
@@ -150,6 +153,7 @@ class LaneStream:
     def _neurons(self, mlp: Any) -> None:
         w, b = mlp["c_fc"]["w"], mlp["c_fc"]["b"]
         out, bias = mlp["c_proj"]["w"], mlp["c_proj"]["b"]
+        self._sized(w, b, out, bias)
         for name in self._sorts():
             lanes = getattr(self, name)
             self._bound(lanes)
@@ -178,6 +182,17 @@ class LaneStream:
         if not (sums < _OVERFLOW).all():
             raise Rejected("a sum of the model could overflow")
 
+    def _sized(self, w: Array, b: Array, out: Array, bias: Array) -> None:
+        """Check that nothing overflows where lanes are not followed: by sizes alone."""
+        if self._sizes is None:
+            return
+        before = _through(self._sizes, w, b)
+        if not (before < _CUBED).all():
+            raise Rejected("a neuron could overflow")
+        self._sizes = self._sizes + _through(before, out, bias)
+        if not (self._sizes < _OVERFLOW).all():
+            raise Rejected("a number of the model could overflow")
+
     # ------------------------------------------------------------ attention
 
     def _sorts(self) -> list[str]:
@@ -197,6 +212,14 @@ class LaneStream:
             before[name] = self._linear(getattr(self, name), w, b)
         brought: dict[str, list[LaneNumbers]] = {x: [] for x in self._sorts()}
         size = d // self.model.n_head
+        if self._sizes is not None:  # a head brings a mean of values
+            most = np.array([x.most for x in before["text"][2 * d :]])
+            if "first" in before:
+                begun = [x.most for x in before["first"][2 * d :]]
+                most = np.maximum(most, np.array(begun))
+            self._sizes = self._sizes + _through(most * 2, out, bias)
+            if not (self._sizes < _OVERFLOW).all():
+                raise Rejected("a number of the model could overflow")
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
             for name, lanes in self._head(before, own, d).items():
@@ -223,7 +246,9 @@ class LaneStream:
             for _, k, _ in seen:
                 self._scores_fit([*zip(q, k, strict=True)])
         size = len(own)
-        kept = [i for i in range(size) if not all(v[i].is_zero for *_, v in seen)]
+        kept = [
+            i for i in range(size) if not all(v[i].is_zero for *_, v in seen)
+        ]
         match = [
             i
             for i in range(size)
@@ -245,7 +270,7 @@ class LaneStream:
             )
         keys = self._rows([parts["text"][1][i] for i in match])
         values = [parts["text"][2][i] for i in kept]
-        for name in found:
+        for name in self._sorts():
             if name == "first":
                 continue
             queries = self._rows([parts[name][0][i] for i in match])
@@ -299,11 +324,15 @@ class LaneStream:
         ]
         if not read:
             raise Rejected("the logits are all 0")
-        wide, rows, _ = gathered(
-            self.symbols, [lanes[i] for i in read], labels
-        )
+        wide, rows, _ = gathered(self.symbols, [lanes[i] for i in read], labels)
         w = self.wte[:, read].T
         return wide, self.floats.linear(rows, w, np.zeros(w.shape[1]))
+
+
+def _through(sizes: Array, w: Array, b: Array) -> Array:
+    """The greatest size of products with numbers of these sizes, with what is rounded."""
+    found: Array = (sizes @ np.abs(w).astype(np.float64) + np.abs(b)) * 1.01
+    return found
 
 
 def _table(symbol: int, numbers: Array) -> LaneNumbers:

@@ -235,7 +235,10 @@ def _parts_of(there: Array) -> list[tuple[tuple[int, ...], Array]]:
     """A fact on end, index and token, and what it says of fewer of them."""
     labels = AT_END, AT_INDEX, AT_TOKEN
     return [
-        (tuple(x for i, x in enumerate(labels) if i not in gone), there.any(gone))
+        (
+            tuple(x for i, x in enumerate(labels) if i not in gone),
+            np.array(np.array(there.any(gone))),
+        )
         for size in range(3)
         for gone in combinations(range(3), size)
     ]

@@ -51,12 +51,15 @@ _MOST_SOLVED = 200_000
 
 def total_form(symbols: Symbols, weights: Form) -> Form:
     """The sum of weights[query, key] over the keys that the query sees."""
+    if symbols.texts is not None:  # which may tell that a row has no text
+        weights = settled(symbols, weights)
     mask = symbols.possible(weights.labels)
     if any(
         not isinstance(x, int | Fraction) for x in weights.table[mask].tolist()
     ):
         raise Rejected("a sum of what is not always a number")
-    weights = settled(symbols, weights)
+    if symbols.texts is None:
+        weights = collapsed(symbols, weights)
     if not weights.labels:
         return _times_seen(symbols, weights)
     mask = symbols.possible(weights.labels)
@@ -201,7 +204,7 @@ def _new(symbols: Symbols, labels: Labels, numbers: Array) -> int:
         where = asked.index(AT_INDEX), asked.index(AT_END)
         fits = np.moveaxis(fits, (*where, -1), (0, 1, 2))
         others = tuple(range(3, fits.ndim))
-        symbols.learn((AT_INDEX, AT_END, new), fits.any(axis=others))
+        symbols.learn((AT_INDEX, AT_END, new), np.array(fits.any(axis=others)))
     return new
 
 

@@ -71,8 +71,6 @@ def kept_rows(
 
 def settled(symbols: Symbols, form: Form) -> Form:
     """The form of a sum's weights as a table that equal ones have in common."""
-    if symbols.texts is None:
-        return collapsed(symbols, form)
     wide = widened(symbols, form.labels)
     numbers, values = in_numbers(form.table)
     numbers = np.broadcast_to(
@@ -114,10 +112,9 @@ def by_place(
     texts are of no prompts, or a table would be too large.
     """
     wide = widened(symbols, labels)
-    if symbols.texts is None or (1, AT_INDEX) not in wide:
+    places = {(0, AT_END), (0, AT_INDEX), (1, AT_INDEX)}
+    if symbols.texts is None or not places <= set(wide):
         return None
-    labels, weights = _with_alike(symbols, labels, weights)
-    wide = widened(symbols, labels)
     mask = symbols.possible(wide)
     rows = np.broadcast_to(spread(weights, labels, wide), mask.shape)
     others = tuple(
@@ -133,24 +130,6 @@ def by_place(
     )
 
 
-def _with_alike(
-    symbols: Symbols, labels: Labels, weights: Array
-) -> tuple[Labels, Array]:
-    """The weights with the oldest symbols of keys that are the same where they count."""
-    if not any(side == 1 and s > AT_END for side, s in labels):
-        return labels, weights
-    wide = widened(symbols, labels)
-    mask = symbols.possible(wide)
-    rows = np.broadcast_to(spread(weights, labels, wide), mask.shape)
-    others = tuple(
-        i for i, (side, s) in enumerate(wide) if side == 1 and s != AT_INDEX
-    )
-    big = np.iinfo(np.int64).max
-    low = np.where(mask, rows, big).min(axis=others, keepdims=True)
-    counts = places_of(symbols, wide, mask & (rows != low))
-    return alike(symbols, labels, weights, counts, 0)
-
-
 def places_of(symbols: Symbols, wide: Labels, rows: Array) -> Array:
     """[n_end, n_index] True for the places of keys in some of these rows."""
     kept = (0, AT_END), (1, AT_INDEX)
@@ -164,15 +143,17 @@ def places_of(symbols: Symbols, wide: Labels, rows: Array) -> Array:
 def _rest(
     symbols: Symbols, wide: Labels, mask: Array, rest: Array, known: Array
 ) -> PlacedSum:
-    labels, kept, _ = kept_rows(wide, np.where(mask, rest, 0), mask, 0)
+    rest = np.where(mask, rest, 0)
+    # where it is 0 whatever is found there, another symbol may be read
+    counts = places_of(symbols, wide, rest != 0)
+    labels, same = alike(symbols, wide, rest, counts, 0)
+    labels, kept, _ = kept_rows(labels, same, symbols.possible(labels), 0)
     queries = tuple(x for x in wide if x[0] == 0)
     keys = tuple(i for i, x in enumerate(wide) if x[0] == 1)
     sums = as_objects(known.sum(axis=keys).reshape(-1).tolist())
     form = Form(queries, sums.reshape(symbols.shape(queries)))
     place = wide.index((1, AT_INDEX))
-    by_key = np.where(mask, rest, 0).sum(
-        axis=tuple(i for i in range(len(wide)) if i != place)
-    )
+    by_key = rest.sum(axis=tuple(i for i in range(len(wide)) if i != place))
     first = int(by_key[by_key > 0][:1].sum())
     return PlacedSum(collapsed(symbols, form), labels, kept, first)
 
