@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import slow_from
 from lane_programs import NAMES, answering, changed
 from lane_texts import OnText, off
+from test_lanes_prompts_proved import PROVED
 
 from handcraft.claims.prompt_claim import Answers
 from handcraft.core.gpt2 import Array, gpt2, recorder
@@ -114,13 +116,13 @@ def part_escapes(
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_from(2, ("reverse", "hist", *NAMES)))
 def test_no_number_leaves_its_table(name: str) -> None:
     random, model = Random(name), answering(name, 3)
-    if model is None:
+    if model is None or name == "dyck2":  # whose claim has too large a table
         return
-    for one in [model, *(changed(model, random) for _ in range(3))]:
-        try:
-            assert escapes(one, 6, random) == []
-        except Rejected:
-            return
+    models = [model, *(changed(model, random) for _ in range(2))]
+    try:
+        assert [x for one in models for x in escapes(one, 4, random)] == []
+    except Rejected:  # the claim is not followed
+        assert name not in PROVED

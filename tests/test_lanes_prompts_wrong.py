@@ -120,9 +120,7 @@ def test_an_answer_with_the_first_token_is_not_proved() -> None:
 def test_a_length_that_the_text_decides_is_not_followed() -> None:
     more = otherwise(lookup({"a": 1}, token_at(1)), 2)
     said = answers(r"\^[abc]{1,3}=", REVERSED, stop="$", length=more)
-    refused(
-        claimed(model_of("reverse"), said), "depends on more than the end"
-    )
+    refused(claimed(model_of("reverse"), said), "depends on more than the end")
 
 
 def narrower(change: object) -> object:

@@ -1,5 +1,5 @@
 """The method `lanes`: a proof over the weights by what each lane holds, for texts that are answered
-at each position, causal or not.
+at each position, causal or not, and for prompts that are answered.
 
     propose   the list of invariants that the program brings   lanes/propose.py
     check     it computes every lane from the weights          lanes/check.py
@@ -62,24 +62,26 @@ def by_lanes(task: Task) -> Outcome:
         return declined()
     if not is_for(task.model):
         return declined()
+    told = not task.claim.asks_prompts  # else the method before it said why
     try:
         certificate = certificate_of(task.model)
         shown = check_lanes(task.model, certificate)
     except Rejected as why:
-        return declined(f"not proved by lanes: {why}")
+        return declined(f"not proved by lanes: {why}", told=told)
     except (MemoryError, RecursionError) as error:
-        return declined(f"not proved by lanes: {type(error).__name__}")
+        why_not = f"not proved by lanes: {type(error).__name__}"
+        return declined(why_not, told=told)
     return agreed(task, shown)
 
 
-def declined(reason: str | None = None) -> Outcome:
+def declined(reason: str | None = None, *, told: bool = True) -> Outcome:
     """The outcome without a proof: the next method is asked."""
     return Outcome(
         Tally(),
         decided=False,
         reason=reason,
         declined=True,
-        told=reason is not None,
+        told=told and reason is not None,
     )
 
 

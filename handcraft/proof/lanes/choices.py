@@ -568,10 +568,11 @@ class Levels:
     def _there(self, symbol: int) -> Array:
         """[n_query, n_value] True for what a position that may be selected can have."""
         mask = self._having(symbol)
-        chosen = self.levels >= 0
+        chosen: Array = np.array(self.levels >= 0)
         if mask is None:
             size = len(self._values(symbol))
-            return np.repeat(chosen.any(axis=1)[:, None], size, axis=1)
+            some: Array = np.array(chosen.any(axis=1))
+            return np.repeat(some[:, None], size, axis=1)
         found: Array = mask & chosen[..., None]
         return np.array(found.any(axis=1))
 
