@@ -168,7 +168,7 @@ def test_a_large_matrix_is_shown_without_its_empty_rows() -> None:
         "                   p        pp",
         "position:p   352.727         0",
         "1           -352.727  -176.363",
-        "  ← layers[0] > query  programs/induction.py:20",
+        "  ← layers[0] > query  programs/induction.py:24",
         "      query position:p = 48 position:p - 48, times sqrt(d_head)",
         "      query position:pp = -24, times sqrt(d_head)",
         "",

@@ -997,19 +997,17 @@ MISTAKES = [
         "attend_to > target: is required",
     ),
     (
-        "attend_to(addresses(1024), 1, value=t)",
+        "attend_to(addresses(2048), 1, value=t)",
         (
-            "attend_to > at: 1024 positions are too many to tell neighbours apart: "
-            "they need a score gap of 25.7, and then scores past exact float32; at most 811 "
-            "positions fit"
+            "attend_to > at: 2048 positions are too many for one number, whose scores "
+            "float32 tells apart up to 1024: use two_digits(2048) and attend_to_digits"
         ),
     ),
     (
         "attend_to(addresses(1024), 1, value=t, sharpness=8)",
         (
-            "attend_to > at: 1024 positions are too many to tell neighbours apart: "
-            "they need a score gap of 25.7, and then scores past exact float32; at most 811 "
-            "positions fit"
+            "attend_to > sharpness: 8 leaks to neighbours over 1024 positions; 25.7 does "
+            "not"
         ),
     ),
     (

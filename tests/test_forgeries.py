@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import math
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,9 @@ def test_groups_that_a_join_made_alike_are_all_counted() -> None:
         after=[[[0, 0]], [[0, 1]], [[0, 0], [0, 0]]],
         followed=followed,
     )
-    with pytest.raises(Rejected, match="the margin may be -"):
+    with pytest.raises(Rejected, match="the margin may be -") as refusal:
         examine(model, lie)
+    assert refusal.value.context in set(product((0, 1), repeat=3))
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from copy import deepcopy
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,13 +15,18 @@ from conftest import FULL
 from hypothesis import settings
 from lane_programs import changed, tagged
 
+from handcraft import verify
 from handcraft.core.errors import HandcraftError, ProgramError
 from handcraft.proof.by_lanes import certificate_of
-from handcraft.proof.certificate_files import certify, check_certificate
+from handcraft.proof.certificate_files import (
+    certify,
+    check_certificate,
+    proof_hash,
+)
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.certificate import lanes_from_json, to_json
 from handcraft.proof.lanes.check import check_lanes, measured_lanes
-from handcraft.proof.verify import silent
+from handcraft.proof.verify import silent, verify_with_proof
 
 NAME = "double_hist"
 MANY = int(os.environ.get("LANE_EDITS", "400"))
@@ -206,3 +212,21 @@ def test_what_is_no_certificate_is_one_error(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ProgramError, match=r"proof\.json"):
         check_certificate(tagged(NAME, 4), path)
+
+
+def test_of_what_was_run_whole_the_least_margin_has_its_text() -> None:
+    report = verify(tagged("hist", 3))
+    assert report.min_margin_at is not None
+    assert len(report.min_margin_at) <= 4
+
+
+def test_the_hash_of_a_proof_is_that_of_the_file_without_its_time(
+    tmp_path: Path,
+) -> None:
+    model, path = tagged(NAME, 3), tmp_path / "proof.json"
+    certify(model, path, silent)
+    data = json.loads(path.read_text()) | {"seconds": 0.0}
+    text = json.dumps(data, separators=(",", ":"))
+    _, proof = verify_with_proof(model)
+    assert proof is not None
+    assert proof_hash(proof) == sha256(text.encode()).hexdigest()

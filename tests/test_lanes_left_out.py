@@ -28,11 +28,11 @@ from test_lanes_wrong import cells, held_to
 from handcraft import tag
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes import attention, meaning
+from handcraft.proof.lanes import attention, head_sum, meaning
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.sequence.words import fetch, latest, otherwise, there, tokens
 
-REAL_SHARE = attention.HeadReading._share
+REAL_SHARE = head_sum.key_share
 
 
 def anchored() -> Model:
@@ -68,23 +68,23 @@ def share_of_a_count(*given: Any) -> tuple[float, float, float]:
     return 2.0**-30, off, rest
 
 
-def without_first(head: Any, scores: Any, _: Any) -> bool:
+def without_first(scores: Any, _: Any) -> bool:
     """True for a sum, whatever the first token brings."""
     behind = scores.first_low[:, None] - scores.high
-    return bool((behind[scores.pairs.mask] >= 0).all()) and head is not None
+    return bool((behind[scores.pairs.mask] >= 0).all())
 
 
 CASES: dict[str, tuple[Callable[[], Model], Any, str, Any]] = {
     "the anchor's score": (
         anchored,
-        attention.HeadReading,
-        "_share",
+        head_sum,
+        "key_share",
         share_of_a_count,
     ),
     "what the first token brings": (
         brings_a_value,
-        attention.HeadReading,
-        "_sums",
+        attention,
+        "is_sum",
         without_first,
     ),
 }

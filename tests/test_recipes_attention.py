@@ -235,20 +235,16 @@ REFUSE = "causality hides it: pass missing='nearest', or bound it by position:p"
         (
             addresses(800),
             1,
-            {"sharpness": 27},
-            (
-                "sharpness: 27 over 800 positions is past exact float32; 788 positions"
-                " are not"
-            ),
+            {"sharpness": 12},
+            "sharpness: 12 leaks to neighbours over 800 positions; 25.4 does not",
         ),
         (
-            addresses(900),
+            addresses(1200),
             1,
             {"sharpness": 26},
             (
-                "at: 900 positions are too many to tell neighbours apart: they need a"
-                " score gap of 25.6, and then scores past exact float32; at most 811"
-                " positions fit"
+                "at: 1200 positions are too many for one number, whose scores float32"
+                " tells apart up to 1024: use two_digits(1200) and attend_to_digits"
             ),
         ),
         (
@@ -349,14 +345,14 @@ REFUSE = "causality hides it: pass missing='nearest', or bound it by position:p"
 def test_attend_to_refuses(
     at: Slot, target: Any, options: Any, message: str
 ) -> None:
-    """A gap that leaks, a scale past float32, a slot without p and p^2, a target that causality
+    """A gap that leaks, a window past float32, a slot without p and p^2, a target that causality
     hides: each says what would work.
     """
     with Refused(ProgramError, f"attend_to > {message}", here=True):
         attend_to(at, target, value={seen: 1}, **options)
 
 
-@given(st.integers(1, 800))
+@given(st.integers(1, 1024))
 def test_the_sharpness_that_a_refusal_names_is_accepted(n_ctx: int) -> None:
     """Whoever follows the message is not refused again."""
     with pytest.raises(ProgramError) as refusal:

@@ -25,6 +25,7 @@ from handcraft import (
 )
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
+from handcraft.core.sharp import gap
 from handcraft.language.slots import Slot
 from handcraft.recipes import (
     addresses,
@@ -35,7 +36,6 @@ from handcraft.recipes import (
     merge,
     running_sum,
 )
-from handcraft.recipes.attention import gap
 
 # ---------------------------------------------------------------- by content
 

@@ -27,7 +27,8 @@ from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.slots import Slot
 from handcraft.language.words import scratch, slot, token
 from handcraft.program.program import Program
-from handcraft.recipes.attention import addresses, attend_to, attend_where
+from handcraft.recipes.addressing import addresses
+from handcraft.recipes.attention import attend_to, attend_where
 from handcraft.recipes.neurons import conjunction
 from handcraft.sequence.words import end, lookup, own, token_at
 from handcraft.sequence.words import here as latest

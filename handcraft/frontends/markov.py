@@ -22,7 +22,8 @@ from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.slots import Slot
 from handcraft.language.words import scratch, token
 from handcraft.program.program import Program
-from handcraft.recipes.attention import addresses, attend_to
+from handcraft.recipes.addressing import addresses
+from handcraft.recipes.attention import attend_to
 from handcraft.recipes.decoders import log_probabilities
 from handcraft.recipes.neurons import conjunction
 

@@ -19,7 +19,8 @@ from handcraft.core.source import caller
 from handcraft.language.rules import MLP, Block, Neuron
 from handcraft.language.words import scratch, token
 from handcraft.program.program import Program
-from handcraft.recipes.attention import addresses, attend_to
+from handcraft.recipes.addressing import addresses
+from handcraft.recipes.attention import attend_to
 from handcraft.recipes.neurons import conjunction
 
 _GAIN = 50.0

@@ -19,14 +19,14 @@ from handcraft.claims.kinds import Each
 from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import printable
 from handcraft.model import Model
+from handcraft.program.program import Program
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.enumerate.method import exhaustive
-from handcraft.proof.lanes.certificate import LaneCertificate
+from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.check import (
     ShownByLanes,
-    check_lanes,
     measured_lanes,
 )
 from handcraft.proof.lanes.propose import proposed
@@ -64,14 +64,16 @@ def by_lanes(task: Task) -> Outcome:
         return declined()
     told = not task.claim.asks_prompts  # else the method before it said why
     try:
-        certificate = certificate_of(task.model)
-        shown = check_lanes(task.model, certificate)
+        shown = measured_lanes(task.model, _said_of(program))
     except Rejected as why:
         return declined(f"not proved by lanes: {why}", told=told)
     except (MemoryError, RecursionError) as error:
         why_not = f"not proved by lanes: {type(error).__name__}"
         return declined(why_not, told=told)
-    return agreed(task, shown)
+    outcome = agreed(task, shown)
+    if not outcome.proved:
+        return outcome
+    return replace(outcome, certificate=_stated(task.model, shown))
 
 
 def declined(reason: str | None = None, *, told: bool = True) -> Outcome:
@@ -92,8 +94,17 @@ def certificate_of(model: Model) -> LaneCertificate:
     program = model.program
     if program is None:
         raise Rejected("the model has no rules")
-    asked = program.claim is not None and program.claim.asks_prompts
-    shown = measured_lanes(model, () if asked else proposed(program))
+    return _stated(model, measured_lanes(model, _said_of(program)))
+
+
+def _said_of(program: Program) -> tuple[Invariant, ...]:
+    """The invariants that a program brings; none where it answers prompts."""
+    prompts = program.claim is not None and program.claim.asks_prompts
+    return () if prompts else proposed(program)
+
+
+def _stated(model: Model, shown: ShownByLanes) -> LaneCertificate:
+    """What the checker has shown, as a certificate that states just that."""
     return LaneCertificate(
         program=model.name,
         weights=weights_hash(model),
@@ -132,6 +143,9 @@ def agreed(task: Task, shown: ShownByLanes) -> Outcome:
         )
     tally = Tally(contexts=size, checked=spoken, correct=spoken)
     tally.min_margin = shown.margin if math.isfinite(shown.margin) else math.inf
+    if asked.contexts == size:  # each was run: the least of a real run is known
+        tally.min_margin_at = asked.min_margin_at
+        tally.min_margin_position = asked.min_margin_position
     return Outcome(
         tally,
         decided=True,

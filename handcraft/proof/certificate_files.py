@@ -16,14 +16,18 @@ from pathlib import Path
 from handcraft.model import Model
 from handcraft.proof.by_lanes import agreed, certificate_of, is_for
 from handcraft.proof.checker import (
+    Certificate,
     Rejected,
+    certificate_hash,
     check,
     read_certificate,
     write_certificate,
 )
 from handcraft.proof.claimed import claim_of
 from handcraft.proof.lanes.certificate import (
+    LaneCertificate,
     is_lane_certificate,
+    lanes_hash,
     read_lanes,
     write_lanes,
 )
@@ -112,6 +116,13 @@ def _checked_by_lanes(task: Task, path: Path, start: float) -> Report:
     except (MemoryError, RecursionError) as error:
         outcome = _undecided(f"it is not decided: {too_large(error)}")
     return report_of(task, method, outcome, time.monotonic() - start)
+
+
+def proof_hash(certificate: Certificate | LaneCertificate) -> str:
+    """The SHA-256 of a certificate, as it is written to a file but for the seconds it took."""
+    if isinstance(certificate, LaneCertificate):
+        return lanes_hash(certificate)
+    return certificate_hash(certificate)
 
 
 def _undecided(reason: str) -> Outcome:

@@ -6,7 +6,7 @@ forward pass and the claim's own evaluator, as `run` uses them, never the trie.
     every      every context or prompt, if there are at most 100,000
     examples   otherwise the context that each ending of the proof gives as an example: the claim
                must say of it what the proof took to be right, and each logit must lie where the
-               proof says it lies
+               proof says it lies. Of many that are long some are drawn
     nearby     those contexts with a token changed, added or taken away
     drawn      contexts of random tokens, or prompts drawn evenly by length, until 20,000 contexts
                have been asked, every beginning counted
@@ -19,9 +19,10 @@ one length.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from random import Random
 from typing import Any
 
@@ -43,6 +44,7 @@ from handcraft.sequence.expression import Expression
 _EVERY = 100_000  # contexts or prompts up to which each is asked
 _DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer counted
 _EXAMPLES = 2_000  # endings of a proof, of those that it has
+_READ = 2**17  # tokens of them all, and as many of the texts near them
 _BATCH = 128  # texts at once
 _AT_ONCE = (
     1024  # prompts that are drawn before those of one length are run together
@@ -73,14 +75,15 @@ class Gate:
         self.tally = Tally()
         self.n_vocab = len(self.model.vocabulary)
         self.random = Random(SEED)
-        self.seen: set[tuple[int, ...]] = set()
+        # each beginning that was asked, by the one before it and a token: its number
+        self.seen: dict[tuple[int, int], int] = {}
+        self.read = 0  # tokens of the texts that were run
 
     def ask(self, examples: Sequence[Shown]) -> Tally:
         """Return what was asked and what was wrong. Raises Disagreement if a run is not as
         the proof says.
         """
-        step = -(-len(examples) // _EXAMPLES) or 1
-        chosen = sorted(examples[::step], key=lambda shown: len(shown.context))
+        chosen = self._some(examples)
         for part in _together(
             chosen, lambda shown: len(shown.context), self._most
         ):
@@ -92,6 +95,18 @@ class Gate:
         else:
             self._texts(chosen)
         return self.tally
+
+    def _some(self, examples: Sequence[Shown]) -> list[Shown]:
+        """Return the examples that are run, the shortest first. Where they have too many tokens
+        together some are drawn, since every third one could always end alike.
+        """
+        step = -(-len(examples) // _EXAMPLES) or 1
+        chosen = list(examples[::step])
+        if sum(len(shown.context) for shown in chosen) > _READ:
+            chosen = self.random.sample(chosen, len(chosen))
+            read = accumulate(len(shown.context) for shown in chosen)
+            chosen = chosen[: bisect_right(list(read), _READ) or 1]
+        return sorted(chosen, key=lambda shown: len(shown.context))
 
     @property
     def _done(self) -> bool:
@@ -222,6 +237,7 @@ class Gate:
         beginning of that length counts.
         """
         stream, logits = self._run(ids)
+        self.read += ids.size
         for length, rows in rows_of:
             if len(rows):
                 part = ids[rows, :length]
@@ -258,7 +274,8 @@ class Gate:
             batch = list(islice(texts, _BATCH)) or [
                 self._drawn() for _ in range(_BATCH)
             ]
-            texts = iter(()) if self.tally.contexts >= _DRAWN // 2 else texts
+            if self.tally.contexts >= _DRAWN // 2 or self.read >= _READ:
+                texts = iter(())
             for part in _together(sorted(batch, key=len), len, self._most):
                 rows = self._new(part)
                 self._judged(np.array(part), rows)
@@ -266,15 +283,19 @@ class Gate:
 
     def _new(self, texts: Sequence[tuple[int, ...]]) -> list[tuple[int, Array]]:
         """Return for each length the texts whose beginning of that length was not asked yet."""
-        found = []
-        for length in range(1, len(texts[0]) + 1):
-            rows = []
-            for row, text in enumerate(texts):
-                if text[:length] not in self.seen:
-                    self.seen.add(text[:length])
-                    rows.append(row)
-            found.append((length, np.array(rows, dtype=int)))
-        return found
+        found: list[list[int]] = [[] for _ in texts[0]]
+        for row, text in enumerate(texts):
+            at = 0  # the number of the beginning so far
+            for place, token in enumerate(text):
+                following = self.seen.get((at, token))
+                if following is None:
+                    following = self.seen[at, token] = len(self.seen) + 1
+                    found[place].append(row)
+                at = following
+        return [
+            (length, np.array(rows, dtype=int))
+            for length, rows in enumerate(found, start=1)
+        ]
 
     def _drawn(self) -> tuple[int, ...]:
         """Return a text of the greatest length, of any tokens or of a few."""

@@ -23,6 +23,7 @@ from handcraft.model import Model
 from handcraft.program.contexts import count_domain
 from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.judge import Judge
+from handcraft.proof.lanes.certificate import LaneCertificate
 from handcraft.proof.tally import Tally
 
 DRAWN = 20_000  # contexts or prompts, where they are drawn
@@ -134,4 +135,4 @@ class Outcome:
     proved: bool = False
     error_bound: float | None = None
     assumptions: tuple[str, ...] = ()
-    certificate: Certificate | None = None
+    certificate: Certificate | LaneCertificate | None = None

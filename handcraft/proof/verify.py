@@ -36,6 +36,7 @@ from handcraft.proof.claimed import (
     held_to_claim,
 )
 from handcraft.proof.enumerate.method import exhaustive
+from handcraft.proof.lanes.certificate import LaneCertificate
 from handcraft.proof.prove import certified
 from handcraft.proof.report import Counterexample, Report, Verdict
 from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
@@ -115,7 +116,7 @@ def verify_with_proof(
     progress: Progress = silent,
     spread: Spread | None = None,
     claim: Claim | None = None,
-) -> tuple[Report, Certificate | None]:
+) -> tuple[Report, Certificate | LaneCertificate | None]:
     """The report of `verify`, and the certificate behind it where there is one."""
     _check_methods(methods)
     if claim is None:
@@ -170,11 +171,11 @@ def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
         if not outcome.declined:
             break
         declined.append(outcome)
-    for earlier in declined:
-        if earlier.suspect and outcome.tally.worst is None:
-            _ask_suspect(task, outcome.tally, list(earlier.suspect))
+    asked = [_asked(task, outcome.tally, earlier) for earlier in declined]
     unproved = [
-        found.reason for found in declined if found.told and found.reason
+        found.reason + run
+        for found, run in zip(declined, asked, strict=True)
+        if found.told and found.reason
     ]
     reasons = dict.fromkeys(filter(None, (outcome.reason, *unproved)))
     return method, replace(outcome, reason="; ".join(reasons) or None)
@@ -188,9 +189,20 @@ def _too_many(task: Task) -> Outcome:
     return Outcome(Tally(), decided=False, reason=reason, declined=True)
 
 
-def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:
+def _asked(task: Task, tally: Tally, declined: Outcome) -> str:
+    """Judge the context that a proof could not show to be right. Where it is, that is said."""
+    if not declined.suspect or tally.worst is not None:
+        return ""
+    found = _ask_suspect(task, tally, list(declined.suspect))
+    right = found.checked and found.worst is None and found.unsure is None
+    if not right or not math.isfinite(found.min_margin):
+        return ""
+    return f", but a run of that is right, by {found.min_margin:.6g}"
+
+
+def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> Tally:
     """Judge a context that a proof could not show to be right; of prompts, those that it begins
-    with.
+    with. Return what was asked.
     """
     asked = Tally()
     if task.claim.asks_prompts:
@@ -203,6 +215,7 @@ def _ask_suspect(task: Task, tally: Tally, context: list[int]) -> None:
         task.judge.contexts(asked, np.array(context), [len(context)])
     if asked.worst is not None:
         tally.merge(asked)
+    return asked
 
 
 def report_of(

@@ -1,6 +1,7 @@
 """Builds known constructions as plain rules, under the field's names; `explain` shows what a recipe
 wrote.
 
+    addressing.py  slots of positions, and the scores that single one out
     attention.py   heads that attend to a computed position, to fixed offsets, by content
     selectors.py   which key positions a query selects, by comparison
     selecting.py   heads over a selector: one position, the mean, the greatest
@@ -14,8 +15,10 @@ in float32, with gelu and with relu.
 """
 
 from handcraft.language.layers import as_mlp as as_mlp
-from handcraft.recipes.attention import addresses as addresses
+from handcraft.recipes.addressing import addresses as addresses
+from handcraft.recipes.addressing import two_digits as two_digits
 from handcraft.recipes.attention import attend_to as attend_to
+from handcraft.recipes.attention import attend_to_digits as attend_to_digits
 from handcraft.recipes.attention import attend_where as attend_where
 from handcraft.recipes.attention import kernel as kernel
 from handcraft.recipes.attention import merge as merge

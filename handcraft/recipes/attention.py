@@ -1,12 +1,14 @@
 """Builds heads that attend to chosen positions: computed, at fixed offsets, or by content.
 
     attend_to       a computed position t         score of key position j: A (2 t j - j^2)
+    attend_to_digits  the same, over long windows   the same of each of two digits, summed
     kernel          fixed offsets with weights    score at an offset: L + ln w, 0 elsewhere
     attend_where    positions that match          score: M for each agreement, +-G for each position
 
 Softmax attends to one position only where its score is ahead of every other by at least
 ln(8 n / u): 23 for 64 positions in float32 (u = 2^-24). Each recipe checks that gap and raises a
-ProgramError that says what would work. `sums.py` has the heads that average and count.
+ProgramError that says what would work. `addressing.py` has the scores of positions, `sums.py` the
+heads that average and count.
 
 Sources: Perez et al., "Attention is Turing-Complete", 2021 (the (p, p^2) address); "The
 Transformer Cookbook", Yang et al., 2026 (index and table lookup, predecessor, tie-breaking);
@@ -16,20 +18,27 @@ Weiss et al., "Thinking Like Transformers", 2021.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from itertools import count
+from collections.abc import Mapping
 from typing import Literal
 
 from handcraft.core.arguments import checked_call
 from handcraft.core.errors import either
 from handcraft.core.sharp import gap
-from handcraft.language.affine import Affine, Lane, Map, Term, kind_of
+from handcraft.language.affine import Affine, Lane, Map, Term
 from handcraft.language.coerce import MapLike, as_affine, as_map, value_lanes
 from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
 from handcraft.language.slot_tables import ONE_HOT
 from handcraft.language.slots import Slot
-from handcraft.language.words import local, position
+from handcraft.language.words import local
+from handcraft.recipes.addressing import (
+    addressed,
+    in_digits,
+    power_of_two_above,
+    query_of_digits,
+    query_of_number,
+    sharp_enough,
+)
 from handcraft.recipes.kinds import (
     a_flag,
     a_number,
@@ -37,6 +46,7 @@ from handcraft.recipes.kinds import (
     a_whole_number,
     all_heads,
     least_and_greatest,
+    number_or_none,
     slot_or_none,
     table_of,
     takes,
@@ -44,27 +54,11 @@ from handcraft.recipes.kinds import (
 )
 from handcraft.recipes.ranges import check_range
 
-SCORE_GAP = 24.0  # the score gap of one position, or of one step of preference
-MOST_EXACT = 2.0**24  # float32 holds every whole number up to this one
-
-
-@checked_call()
-def addresses(
-    n_ctx: int, /, *, name: str = "position", **lanes: Callable[[int], float]
-) -> Slot:
-    """A position slot with the lanes p (the position) and pp (its square), which `attend_to`
-    needs, and any others.
-    """
-    return position(
-        n_ctx, name=name, p=lambda i: i, pp=lambda i: i * i, **lanes
-    )
-
-
 # ---------------------------------------------------------------- by position
 
 
 @checked_call(output="adds")
-@takes(sharpness=a_number, range=least_and_greatest, causal=a_flag)
+@takes(sharpness=number_or_none, range=least_and_greatest, causal=a_flag)
 def attend_to(
     at: Slot,
     target: Term,
@@ -73,7 +67,7 @@ def attend_to(
     adds: MapLike | None = None,
     range: (tuple[int, int | Affine] | None) = None,  # noqa: A002  # the word of the field
     missing: Literal["nearest", "refuse"] = "nearest",
-    sharpness: float = SCORE_GAP,
+    sharpness: float | None = None,
     causal: bool = True,
     means: MeaningsLike = (),
     name: str | None = None,
@@ -88,18 +82,20 @@ def attend_to(
                it is known
     missing    what happens where the target is outside 0..own position: "nearest" attends to
                the nearest visible one; "refuse" makes a range that can leave it an error
-    sharpness  the score gap between neighbouring positions, at least ln(8 n_ctx / u)
+    sharpness  the score gap between neighbouring positions, at least ln(8 n_ctx / u); None: 24,
+               or 32 where 24 is less
     causal     False in a program with causal=False, where later positions are visible too: what
                is outside the text is then before its first position or behind its last
 
     Score of key position j: sharpness * (2 target j - j^2), which is greatest at the target, and
-    exact in float32 up to sharpness * n_ctx^2 = 2^24. Raises ProgramError for a slot without p
-    and pp, a sharpness that leaks, a score past exact float32, a range that causality hides.
+    exact in float32 up to sharpness * n_ctx^2 = 2^24. Past that, up to 1024 positions, sharpness is
+    2^14 at least and the scores are "raw". Raises ProgramError for a slot without p and pp, more
+    positions, a sharpness that leaks, a range that causality hides.
     """
-    n_ctx = _addressed(at)
+    n_ctx = addressed(at)
     asked = as_affine(target)
     check_word("attend_to", "missing", missing, ("nearest", "refuse"))
-    _check_sharpness(sharpness, n_ctx)
+    query, scores = query_of_number(at, asked, sharpness)
     check_range(
         asked,
         range,
@@ -108,77 +104,53 @@ def attend_to(
         missing=missing,
         causal=causal,
     )
-    query = {at["p"]: 2 * sharpness * asked, at["pp"]: -sharpness}
     return Head(
         query=query,
+        value=value,
+        adds=adds,
+        scores=scores,
+        means=means,
+        name=name,
+    )
+
+
+@checked_call()
+@takes(sharpness=number_or_none)
+def attend_to_digits(
+    at: Slot,
+    target: Term,
+    *,
+    high: Term,
+    value: MapLike,
+    adds: MapLike | None = None,
+    sharpness: float | None = None,
+    means: MeaningsLike = (),
+    name: str | None = None,
+) -> Head:
+    """A head that attends to the position `target`, over a window that is too long for one number.
+
+    at         `two_digits(n_ctx)`, with base B
+    target     an expression of lanes that is a visible position; another one is not replaced by
+               the nearest, as attend_to does
+    high       its first digit, target // B: a lane of `at` that holds it, such as
+               `before=lambda i: max(i - 1, 0) // B`, or one that `quotient` filled
+    sharpness  as in attend_to
+
+    Score of the key position B h + l: sharpness * (2 high h - h^2 + 2 low l - l^2), where low is
+    target - B high: exact in float32 up to sharpness * B^2 = 2^24. Raises ProgramError for a slot
+    without the digits, a sharpness that leaks or is past that.
+    """
+    in_digits(at)
+    return Head(
+        query=query_of_digits(
+            at, as_affine(target), as_affine(high), sharpness
+        ),
         value=value,
         adds=adds,
         scores="exact",
         means=means,
         name=name,
     )
-
-
-def _check_sharpness(sharpness: float, n_ctx: int) -> None:
-    if _least_gap(n_ctx) * n_ctx**2 > MOST_EXACT:
-        raise wrong(
-            "attend_to",
-            "at",
-            f"{n_ctx} positions are too many to tell neighbours apart: they need a score"
-            f" gap of {_least_gap(n_ctx)}, and then scores past exact float32;"
-            f" at most {_most_addressed()} positions fit",
-        )
-    if sharpness < gap(n_ctx):
-        raise wrong(
-            "attend_to",
-            "sharpness",
-            f"{sharpness:g} leaks to neighbours over {n_ctx} positions;"
-            f" {_least_gap(n_ctx)} does not",
-        )
-    if sharpness * n_ctx**2 > MOST_EXACT:
-        most = math.isqrt(int(MOST_EXACT / sharpness))
-        raise wrong(
-            "attend_to",
-            "sharpness",
-            f"{sharpness:g} over {n_ctx} positions is past exact float32; {most}"
-            " positions are not",
-        )
-
-
-def _most_addressed() -> int:
-    """The longest window whose neighbours are told apart by scores that float32 holds exactly."""
-    fits = (
-        n for n in count(1) if _least_gap(n + 1) * (n + 1) ** 2 > MOST_EXACT
-    )
-    return next(fits)
-
-
-def _addressed(at: Slot) -> int:
-    """The window of a slot that has p and pp."""
-    if not isinstance(at, Slot):
-        raise wrong(
-            "attend_to",
-            "at",
-            f"takes a slot of positions, addresses(n_ctx); found {kind_of(at)}",
-        )
-    rows = at.positions if isinstance(at.positions, tuple) else ()
-    labels = at.labels or ()
-    if not rows or not {"p", "pp"} <= set(labels):
-        raise wrong(
-            "attend_to",
-            "at",
-            f"{at.name} must hold the position and its square: use addresses(n_ctx)",
-        )
-    p = labels.index("p")
-    pp = labels.index("pp")
-    if any((row[p], row[pp]) != (j, j * j) for j, row in enumerate(rows)):
-        raise wrong(
-            "attend_to",
-            "at",
-            f"{at.name}: p must be the position and pp its square: use"
-            " addresses(n_ctx)",
-        )
-    return len(rows)
 
 
 @checked_call(output="adds")
@@ -251,7 +223,7 @@ def _check_kernel(
 
 
 @checked_call(output="adds")
-@takes(at=slot_or_none, conditions=a_whole_number, nearer=a_number)
+@takes(at=slot_or_none, conditions=a_whole_number, nearer=number_or_none)
 def attend_where(
     match: MapLike,
     *,
@@ -262,7 +234,7 @@ def attend_where(
     prefer: Literal["latest", "first"] | None = None,
     default: Term | None = None,
     conditions: int = 1,
-    nearer: float = SCORE_GAP,
+    nearer: float | None = None,
     means: MeaningsLike = (),
     name: str | None = None,
 ) -> Head:
@@ -276,6 +248,8 @@ def attend_where(
     default     a 0/1 expression, 1 at the position to attend to where nothing matches (an
                 anchor, such as token["^"])
     conditions  the number of agreements that make a match
+    nearer      the score gap of a preference between neighbouring positions, at least
+                ln(8 n_ctx / u); None: 24, or 32 where 24 is less
 
     Score: MATCH for each agreement, plus or minus `nearer` for each position, (conditions -
     1/2) MATCH at the default. MATCH is chosen so that one agreement outweighs every preference.
@@ -283,15 +257,12 @@ def attend_where(
     """
     n_ctx = 1024 if at is None else (at.n_ctx or 1024)
     check_word("attend_where", "prefer", prefer, (None, "latest", "first"))
-    if prefer is not None:
-        _check_preference(at, nearer, n_ctx)
-    reach = nearer * n_ctx if prefer else 0
+    step = 0.0 if prefer is None else _preference(at, nearer, n_ctx)
+    reach = step * n_ctx
     strength = power_of_two_above(2 * (reach + gap(n_ctx)))
     query, keys = match_lanes(match, key, strength)
     if prefer is not None and at is not None:
-        query[at["p"]] = Affine.of(
-            {}, nearer if prefer == "latest" else -nearer
-        )
+        query[at["p"]] = Affine.of({}, step if prefer == "latest" else -step)
         keys[at["p"]] = at["p"].expression()
     if default is not None:
         lane = local("default").lanes[0]
@@ -308,20 +279,17 @@ def attend_where(
     )
 
 
-def _check_preference(at: Slot | None, nearer: float, n_ctx: int) -> None:
+def _preference(at: Slot | None, nearer: float | None, n_ctx: int) -> float:
+    """The score of one position more. Raises ProgramError for one that leaks."""
     if at is None or "p" not in (at.labels or ()):
         raise wrong(
             "attend_where",
             "at",
             "a preference needs a slot with the position: at=addresses(n_ctx)",
         )
-    if nearer < gap(n_ctx):
-        raise wrong(
-            "attend_where",
-            "nearer",
-            f"{nearer:g} leaks to other matches over {n_ctx} positions;"
-            f" {_least_gap(n_ctx)} does not",
-        )
+    return sharp_enough(
+        "nearer", nearer, n_ctx, "attend_where", leaks_to="other matches"
+    )
 
 
 def match_lanes(
@@ -387,11 +355,3 @@ def check_word(
     if found not in known:
         words = either(repr(word) for word in known)
         raise wrong(recipe, argument, f"must be {words}, found {found!r}")
-
-
-def _least_gap(n_ctx: int) -> float:
-    return math.ceil(10 * gap(n_ctx)) / 10
-
-
-def power_of_two_above(least: float) -> float:
-    return 2.0 ** math.ceil(math.log2(least))

@@ -84,6 +84,11 @@ def a_number(value: object) -> Any:
     return value
 
 
+def number_or_none(value: object) -> Any:
+    """A number, or None."""
+    return None if value is None else a_number(value)
+
+
 def expressions(value: object) -> object:
     """A list of expressions; a single expression says itself that it is none."""
     refuse_set(value)

@@ -25,7 +25,11 @@ from handcraft.language.rules import Head
 from handcraft.language.sink_lanes import AT_ITSELF, SINK
 from handcraft.language.slots import Slot
 from handcraft.language.words import local
-from handcraft.recipes.attention import MOST_EXACT, power_of_two_above
+from handcraft.recipes.addressing import (
+    MOST_EXACT,
+    WIDEST_ROOT,
+    power_of_two_above,
+)
 from handcraft.recipes.kinds import wrong
 from handcraft.recipes.selectors import Selector
 from handcraft.recipes.truth import ALWAYS, Product
@@ -34,7 +38,6 @@ SELECTOR_STRENGTH = (
     64.0  # A; half of it, where the sink stands, is more than ln(8 n / u)
 )
 POSITION_STEP = 32.0  # from one position to the next, and at least from one value to the next
-WIDEST_ROOT = 256.0  # sqrt(d_head) of the widest head that "raw" scores are large enough for
 MOST_SPREAD = (
     MOST_EXACT / 4 - 48
 )  # of an order, so that a selector can outweigh it

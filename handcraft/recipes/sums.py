@@ -27,10 +27,8 @@ from handcraft.language.meanings import MeaningsLike
 from handcraft.language.rules import Head
 from handcraft.language.sink_lanes import AT_ITSELF, SINK
 from handcraft.language.words import local
-from handcraft.recipes.attention import (
-    SCORE_GAP,
-    match_lanes,
-)
+from handcraft.recipes.addressing import SCORE_GAP
+from handcraft.recipes.attention import match_lanes
 from handcraft.recipes.kinds import a_flag, a_whole_number, takes, wrong
 from handcraft.recipes.looking import (
     check_selector,

@@ -13,7 +13,7 @@ from handcraft.core.arguments import asked_call
 from handcraft.core.writing import write_atomically
 from handcraft.files.program_file import docstring_of, find
 from handcraft.model import Model
-from handcraft.proof.checker import certificate_hash
+from handcraft.proof.certificate_files import proof_hash
 from handcraft.proof.claimed import unless_changed
 from handcraft.proof.task import Progress
 from handcraft.proof.verify import silent, verify_with_proof
@@ -118,5 +118,5 @@ def _verdict(model: Model, progress: Progress) -> dict[str, Any] | None:
     kept = {
         name: value for name, value in found.items() if name not in _LEFT_OUT
     }
-    proof = None if certificate is None else certificate_hash(certificate)
+    proof = None if certificate is None else proof_hash(certificate)
     return {**kept, "certificate": proof}

@@ -238,12 +238,30 @@ def _matches(e: Fields, tokens: Sequence[str], scope: Scope) -> Sequence[int]:
     ]
     found: Sequence[int] = _positions(e, tokens, scope)
     for offset, what in wanted:
-        inside = [j for j in found if 0 <= j + offset < len(tokens)]
+        # a position is inside the text, and so is what stands there
+        inside = (
+            [j for j in found if 0 <= j + offset < len(tokens)]
+            if offset
+            else found
+        )
         if isinstance(what, tuple):
             found = [j for j in inside if tokens[j + offset] in what]
         else:
             found = [j for j in inside if tokens[j + offset] == what]
     return found
+
+
+def _number(e: Fields, tokens: Sequence[str], scope: Scope) -> int:
+    """How many positions a selection could choose from; how often one given token stands there
+    is asked of the tokens themselves.
+    """
+    if len(e.where) == 1:
+        ((offset, what),) = e.where
+        if offset == 0 and isinstance(what, str):
+            read = _positions(e, tokens, scope)
+            stop = max(read.stop, 0)  # a slice would count from the end
+            return tuple(tokens[read.start : stop : read.step]).count(what)
+    return len(_matches(e, tokens, scope))
 
 
 def _sums(e: Fields, tokens: Sequence[str], scope: Scope) -> list[int]:
@@ -268,7 +286,7 @@ _SELECTIONS: Mapping[str, _Select] = {
     "latest": lambda e, tokens, scope: max(
         _matches(e, tokens, scope), default=None
     ),
-    "count": lambda e, tokens, scope: len(_matches(e, tokens, scope)),
+    "count": _number,
     "total": lambda e, tokens, scope: _sums(e, tokens, scope)[-1],
     "lowest": lambda e, tokens, scope: min(_sums(e, tokens, scope)),
     "state": _run,

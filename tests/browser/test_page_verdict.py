@@ -12,7 +12,7 @@ from pages import model_of
 
 from handcraft import Program, position, token, verify
 from handcraft.core.weights import flatten, nest
-from handcraft.proof.checker import certificate_hash
+from handcraft.proof.certificate_files import proof_hash
 from handcraft.proof.verify import verify_with_proof
 from handcraft.results.view import viewed
 from handcraft.viewer.payload import Viewed
@@ -57,7 +57,7 @@ def test_the_badge_and_the_list_say_what_verify_says(
         least = float(found["least margin"])
         assert least == pytest.approx(report["min_margin"], rel=1e-5)
     _, proof = verify_with_proof(model_of(name))
-    assert found.get("certificate") == (proof and certificate_hash(proof))
+    assert found.get("certificate") == (proof and proof_hash(proof))
 
 
 def test_many_contexts_are_counted_to_the_last(opened: Opened) -> None:

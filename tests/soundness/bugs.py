@@ -211,7 +211,11 @@ BUGS = [
         "return self.low[kind] - self.high[other] >= self.gap",
         "return self.high[kind] - self.low[other] >= self.gap",
     ),
-    Bug("softmax.py", "if (hides | hidden).all():", "if True:"),
+    Bug(
+        "softmax.py",
+        "sure = (hides | hidden).all(axis=1)",
+        "sure = (hides | True).all(axis=1)",
+    ),
     Bug("softmax.py", "self.forget()", "pass"),
     Bug(
         "keys.py",

@@ -28,7 +28,7 @@ EDITS: dict[
     "baby_gpt": (),
     "bigram": (),
     "copy_previous": (LETTERS, (r"position\(64\)", "position(4)")),
-    "induction": (LETTERS, (r"addresses\(64", "addresses(5")),
+    "induction": (LETTERS, (r"induction\(64", "induction(5")),
     "parity": ((r"addresses\(64", "addresses(7"), (r"\{0,62\}", "{0,5}")),
     "flip_flop": ((r"addresses\(32", "addresses(8"), (r"\{0,14\}", "{0,2}")),
     "counter": (

@@ -357,8 +357,10 @@ class EndingsJudge:
                 x, rows[those], right, rounding
             )
         if not (margins > 0).all():
+            worst = int(np.flatnonzero(~(margins > 0))[0])
+            walk, example = asked[worst][2]
             raise Rejected(
-                f"the margin may be {margins[~(margins > 0)][0]:.6g}"
+                f"the margin may be {margins[worst]:.6g}", walk.example(example)
             )
         for (_, _, (walk, example)), margin in zip(
             asked, margins.tolist(), strict=True

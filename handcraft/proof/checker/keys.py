@@ -1,7 +1,8 @@
 """The keys that a softmax has seen so far, in groups of like scores, with rows for their values.
 
     group     score interval, number of keys, and of their values: sum, radius, sum of sizes,
-              power of two, and the size up to which a sum of such multiples rounds nothing
+              power of two, the size up to which a sum of such multiples rounds nothing, and the
+              least and the greatest of them
     behind    every key that was left out is behind the best one by at least this much; it is
               always accounted for, with any value
 
@@ -32,8 +33,8 @@ class KeysSoFar(NamedTuple):
 
 
 class Values:
-    """The values of keys, in numbered rows [5, n_value]: sum, radius, sum of sizes, power
-    of two, greatest size that is exact.
+    """The values of keys, in numbered rows [7, n_value]: sum, radius, sum of sizes, power
+    of two, greatest size that is exact, and the least and the greatest value of a key.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,11 @@ class Values:
         power = np.where(r == 0, grid(c), UNCERTAIN)
         # no value is -0.0
         rows = (
-            np.stack([c, r, np.abs(c) + r, power, _exact(power)], axis=1) + 0.0
+            np.stack(
+                [c, r, np.abs(c) + r, power, _exact(power), c - r, c + r],
+                axis=1,
+            )
+            + 0.0
         )
         return [self._number(row) for row in rows]
 
@@ -64,7 +69,8 @@ class Values:
             x = self.rows[a]
             y = self.rows[b]
             row = x + y
-            np.minimum(x[3:], y[3:], out=row[3:])
+            np.minimum(x[3:6], y[3:6], out=row[3:6])
+            np.maximum(x[6], y[6], out=row[6])
             rounded = row[2] > row[4]
             if rounded.any():
                 row[1] += np.where(rounded, row[2] * 2.0**-52, 0.0)
@@ -85,7 +91,17 @@ class Values:
             )
             power = np.where(r == 0, np.minimum(x[3], y[3]), UNCERTAIN)
             self._hulls[a, b] = self._number(
-                np.stack([c, r, np.maximum(x[2], y[2]), power, _exact(power)])
+                np.stack(
+                    [
+                        c,
+                        r,
+                        np.maximum(x[2], y[2]),
+                        power,
+                        _exact(power),
+                        np.minimum(x[5], y[5]),
+                        np.maximum(x[6], y[6]),
+                    ]
+                )
             )
         return self._hulls[a, b]
 

@@ -61,6 +61,7 @@ class Network:
         if weights.get("lm_head") is not None:
             raise Rejected("the unembedding is not wte, which is not bounded")
         self.floats = Floats(model.dtype)
+        self.single = np.float32 if model.dtype == "float32" else np.float64
         self.activation = model.activation
         self.blocks = weights["blocks"]
         self.wte = weights["wte"].astype(np.float64)
@@ -160,10 +161,14 @@ class Network:
     def embed(
         self, tokens: Array, positions: Array
     ) -> Zonotope:  # [n], [n] -> [n, n_embd]
-        """Return the residual stream before the first block."""
-        return self.floats.add(
-            Zonotope.of(self.wte[tokens]), Zonotope.of(self.wpe[positions])
-        )
+        """Return the residual stream before the first block: of two numbers the sum is rounded
+        once, so it is known to the last bit, unless it may be flushed to zero.
+        """
+        x = self.wte[tokens].astype(self.single)
+        c = (x + self.wpe[positions].astype(self.single)).astype(np.float64)
+        least = self.floats.least
+        flushed = (c != 0) & (np.abs(c) < least)
+        return Zonotope.of(c, np.where(flushed, least, 0.0))
 
     def through(
         self, i: int, x: Zonotope, means: dict[int, tuple[Array, Array]]

@@ -217,12 +217,28 @@ class Softmax:
         return behind - self._wide(known, known.behind)
 
     def _scaled(self, known: KeysSoFar) -> tuple[list[float], list[float]]:
-        """Return the least and greatest scores after the division by sqrt(d_head)."""
-        wide = self._rounds
-        low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]
-        return low, [
-            (g[1] + wide * abs(g[1])) / self.scale for g in known.groups
+        """Return the least and greatest scores after the division by sqrt(d_head), up to a
+        number that is the same for all of them.
+
+        Each quotient is rounded by itself, by u of its size. The divisor is off by 3u at
+        most, but it is one divisor: where two scores lie near each other, so do the quotients.
+        """
+        if not self._rounds:
+            return (
+                [g[0] / self.scale for g in known.groups],
+                [g[1] / self.scale for g in known.groups],
+            )
+        u = self.floats.u * 1.01
+        best = max(g[0] for g in known.groups)
+        off = [
+            [u * abs(x) + 3 * u * abs(x - best) for x in g[:2]]
+            for g in known.groups
         ]
+        pairs = list(zip(known.groups, off, strict=True))
+        return (
+            [(g[0] - wide[0]) / self.scale for g, wide in pairs],
+            [(g[1] + wide[1]) / self.scale for g, wide in pairs],
+        )
 
     def _wide(self, known: KeysSoFar, behind: float) -> float:
         """Return how much the division can take off a distance of scores."""
@@ -253,7 +269,7 @@ class Softmax:
         away. Beside a sum of values it is rounded away as well if the sum is exact and not
         0, and the leak is far below its last bit.
         """
-        total, r, size, power, _ = row
+        total, r, size, power = row[:4]
         # adding it is off by no more
         leaked = 3.1 * leak * most + (
             self.n_ctx * self.floats.least if leak else 0.0
@@ -290,14 +306,19 @@ class Softmax:
         """
         least, most = weights
         counts = np.array([float(g[2]) for g in known.groups])
-        # [n_groups, 5, n_value]
+        # [n_groups, 7, n_value]
         rows = np.stack([self.rows[g[3]] for g in known.groups])
         w = (least + most) / 2
         total = float(least @ counts)
         if not total > 0:
             raise Rejected("the weights of a head cannot be bounded")
         z = (w @ rows[:, 0]) / (w @ counts)  # [n_value]
-        away = rows[:, 2] + counts[:, None] * np.abs(z)  # [n_groups, n_value]
+        # how far all values of a group are from the mean, in two ways
+        furthest = np.maximum(np.abs(rows[:, 5] - z), np.abs(rows[:, 6] - z))
+        away = np.minimum(  # [n_groups, n_value]
+            rows[:, 2] + counts[:, None] * np.abs(z),
+            counts[:, None] * furthest,
+        )
         moved = (
             (most - least) / 2 @ away
             + most @ rows[:, 1]

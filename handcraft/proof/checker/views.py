@@ -50,7 +50,7 @@ class View:
             if self.query.c.shape[1] != offered.keys.c.shape[1]:
                 raise Rejected("a query has another size than the keys")
             low, high = position_states.network.floats.dot(
-                self.query, offered.keys
+                self.query, offered.keys, apart=True
             )
             self.low = low.tolist()
             self.high = high.tolist()

@@ -7,9 +7,12 @@
     symbols      values at a position of which only finitely many are known: token, index, ...
     forms        functions of symbols, as tables; possible: which of their rows some text has
     totals       sums over the selected positions as symbols; choices: the selected position
+    bounds       what a total is at least and at most; spans: the totals that are sums of others
+    links        what choices and totals say of each other
     meaning      an expression of the language as a form
     numbers      what floats a lane holds, by its symbols
-    attention    which selection a head makes, and how exactly
+    scores       the scores of a head, pair by pair
+    attention    which selection a head makes: head_sum, head_choice, head_mean
     stream       lanes from the embedding to the logits
 
     contexts     the texts of a claim on prompts: which token can stand where

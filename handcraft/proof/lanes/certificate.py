@@ -9,13 +9,12 @@ be of its kind, and anything else is a ProgramError. Whether it is true is not d
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from handcraft.core.errors import ProgramError, WeightsError
-from handcraft.core.weights import parse_json, read_bytes
+from handcraft.core.weights import parse_json, read_bytes, sha256
 from handcraft.core.writing import write_atomically
 from handcraft.sequence.expression import Expression
 
@@ -105,7 +104,8 @@ def lanes_from_json(data: Any) -> LaneCertificate:
 
 
 def _finite(value: float) -> bool:
-    return math.isfinite(value) and 0 <= value < 2**200
+    # compared first: a whole number may be too long to be a float; NaN is not at least 0
+    return 0 <= value < 2**200
 
 
 def _invariant(row: Any) -> Invariant:
@@ -151,6 +151,16 @@ def write_lanes(
     path: Path, certificate: LaneCertificate, seconds: float
 ) -> None:
     """Write the certificate to a file, completely or not at all."""
-    data = to_json(replace(certificate, seconds=seconds))
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    write_atomically(path, text.encode())
+    write_atomically(path, _written(replace(certificate, seconds=seconds)))
+
+
+def lanes_hash(certificate: LaneCertificate) -> str:
+    """The SHA-256 of the certificate as it is written, but for the seconds it took, which are 0:
+    the same proof has the same hash.
+    """
+    return sha256(_written(replace(certificate, seconds=0.0)))
+
+
+def _written(certificate: LaneCertificate) -> bytes:
+    data = to_json(certificate)
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).encode()

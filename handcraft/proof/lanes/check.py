@@ -115,7 +115,7 @@ class _OfTexts:
                 continue
             try:
                 radius = self.radius(said, stream)
-                if radius > said.radius:
+                if not radius <= said.radius:  # nor where it is no number
                     raise Rejected("is farther from it")
                 self.found.append(replace(said, radius=radius))
             except (Rejected, ProgramError) as why:
@@ -138,9 +138,9 @@ class _OfTexts:
         labels, rows, _ = gathered(
             stream.symbols, [stream.text[column[lane]]], form.labels
         )
-        numbers, known = as_numbers(stream.symbols, form, labels)
+        numbers, rounded, known = as_numbers(stream.symbols, form, labels)
         possible = stream.symbols.possible(labels).reshape(-1) & known
-        off = np.abs(rows.c[:, 0] - numbers) * UP + rows.radius[:, 0]
+        off = np.abs(rows.c[:, 0] - numbers) * UP + rows.radius[:, 0] + rounded
         return float(off[possible].max(initial=0.0) * UP)
 
 

@@ -122,7 +122,8 @@ def less_axis(
     some: Array = np.array(mask.any(axis=axis))
     if (some & (low != high)).any():
         return None
-    return np.where(some, low, 0), some
+    # where none can be it is what it would be, so that it depends on no more
+    return np.where(some, low, numbers.take(0, axis=axis)), some
 
 
 def moved_to_key(symbols: Symbols, form: Form) -> Form:

@@ -57,6 +57,7 @@ class MeaningForms:
             "there": lambda e: moved_to_key(symbols, self.of_key(e.args[0])),
             "count_where": self._count,
             "total_where": self._total,
+            "mean": self._mean,
             "first_where": lambda e: self._place(e, -1),
             "latest_where": lambda e: self._place(e, 1),
             "best": self._best,
@@ -163,6 +164,21 @@ class MeaningForms:
         )
         return total_form(self.symbols, weights)
 
+    def _mean(self, e: Expression) -> Form:
+        """The sum by the number of positions; undefined where nothing is selected."""
+        selection = selection_of(e)
+        where = self._condition(selection.condition)
+        levels = applied(self.symbols, lambda w: w - 1, where)
+        if one_at_most(self.symbols, levels):
+            value = self.of(selection.value)
+            return self._selected(value, levels, constant_form(None))
+        return applied(
+            self.symbols,
+            lambda x, n: Fraction(x) / n if n else None,
+            self._total(e),
+            self._count(e),
+        )
+
     def _place(self, e: Expression, sign: int) -> Form:
         """The first or the latest position that is selected."""
         where = self._condition(selection_of(e).condition)
@@ -212,11 +228,20 @@ class MeaningForms:
         return self._selected(self.of_key(selection.value), levels, default)
 
 
-def as_numbers(symbols: Symbols, form: Form, labels: Any) -> tuple[Any, Any]:
-    """The values of a form over wider labels as floats, and where they are defined."""
+def as_numbers(
+    symbols: Symbols, form: Form, labels: Any
+) -> tuple[Any, Any, Any]:
+    """The values of a form over wider labels as floats, how far these are from them at most, and
+    where they are defined.
+    """
     table = over(symbols, form, labels).reshape(-1)
     if any(isinstance(x, str | Nowhere) for x in table):
         raise Rejected("what a lane holds is no number")
     known = np.array([x is not None for x in table])
     numbers = np.array([0.0 if x is None else float(x) for x in table])
-    return numbers, known
+    exact = [
+        x is None or Fraction(float(number)) == x
+        for x, number in zip(table, numbers, strict=True)
+    ]
+    rounded = np.abs(numbers) * 2.0**-52 + 2.0**-1000
+    return numbers, np.where(exact, 0.0, rounded), known

@@ -98,6 +98,7 @@ def lanes_of(
     shape = symbols.shape(labels)
     return [
         simpler(
+            symbols,
             LaneNumbers(
                 labels,
                 rows.c[:, i].reshape(shape),
@@ -107,35 +108,45 @@ def lanes_of(
                     for j, e in enumerate(errors)
                     if rows.g[:, i, j].any()
                 },
-            )
+            ),
         )
         for i in range(rows.c.shape[1])
     ]
 
 
-def simpler(lane: LaneNumbers, small: float = _SMALL) -> LaneNumbers:
+def simpler(
+    symbols: Symbols, lane: LaneNumbers, small: float = _SMALL
+) -> LaneNumbers:
     """The lane without the labels on which its numbers depend by so little at most, which adds to
-    its radius.
+    its radius. Rows that no position can have do not count.
     """
+    if not lane.labels:
+        return lane
+    mask = symbols.possible(lane.labels)
     for label in lane.labels[::-1]:
         axis = lane.labels.index(label)
-        c, off = _middle(lane.c, axis)
+        c, off = _middle(lane.c, mask, axis)
         g: dict[int, Array] = {}
         for e, part in lane.g.items():
-            g[e], more = _middle(part, axis)
+            g[e], more = _middle(part, mask, axis)
             off = off + more
         if (off <= small * np.maximum(1.0, np.abs(c))).all():
             labels = (*lane.labels[:axis], *lane.labels[axis + 1 :])
-            r = lane.r.max(axis=axis)
+            r = np.where(mask, lane.r, 0.0).max(axis=axis)
             lane = LaneNumbers(
                 labels, c, np.where(off > 0, (r + off) * UP, r), g
             )
+            mask = np.asarray(mask.any(axis=axis))
     return lane
 
 
-def _middle(x: Array, axis: int) -> tuple[Array, Array]:
-    """The middle of the numbers along an axis, and how far they are from it."""
-    low, high = x.min(axis=axis), x.max(axis=axis)
+def _middle(x: Array, mask: Array, axis: int) -> tuple[Array, Array]:
+    """The middle of the numbers along an axis that can be, and how far they are from it."""
+    low = np.where(mask, x, np.inf).min(axis=axis)
+    high = np.where(mask, x, -np.inf).max(axis=axis)
+    # where none can be it is what it would be, so that it depends on no more
+    some, one = mask.any(axis=axis), x.take(0, axis=axis)
+    low, high = np.where(some, low, one), np.where(some, high, one)
     middle = np.where(low == high, low, (low + high) / 2)
     return middle, np.where(
         low == high, 0.0, np.maximum(high - middle, middle - low) * UP

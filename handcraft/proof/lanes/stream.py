@@ -18,7 +18,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Floats, Rejected, Zonotope
-from handcraft.proof.lanes.attention import Begin, HeadReading, keys_of
+from handcraft.proof.lanes.attention import HeadReading, keys_of
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
     gathered,
@@ -26,6 +26,7 @@ from handcraft.proof.lanes.numbers import (
     simpler,
     single,
 )
+from handcraft.proof.lanes.scores import Begin, no_begin
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
     AT_TOKEN,
@@ -85,8 +86,8 @@ class LaneStream:
         by_token, by_place = self.wte[tokens], self.wpe[skipped:]
         return [
             self._sum(
-                simpler(_table(AT_TOKEN, by_token[:, i])),
-                simpler(_table(AT_INDEX, by_place[:, i])),
+                simpler(self.symbols, _table(AT_TOKEN, by_token[:, i])),
+                simpler(self.symbols, _table(AT_INDEX, by_place[:, i])),
             )
             for i in range(self.wte.shape[1])
         ]
@@ -155,19 +156,35 @@ class LaneStream:
         out, bias = mlp["c_proj"]["w"], mlp["c_proj"]["b"]
         self._sized(w, b, out, bias)
         for name in self._sorts():
-            lanes = getattr(self, name)
-            self._bound(lanes)
-            self._size(lanes, w, b)
-            before = self._linear(lanes, w, b)
-            after = [self._active(lane) for lane in before]
-            self._bound(after)
-            if any(not lane.most < _CUBED for lane in before):
-                raise Rejected("a neuron could overflow")
-            self._size(after, out, bias)
-            added = self._linear(after, out, bias)
-            self._bound(added)
-            both = zip(lanes, added, strict=True)
-            setattr(self, name, [self._sum(x, y) for x, y in both])
+            with self.symbols.of_asked(name == "asked"):
+                setattr(self, name, self._after(getattr(self, name), mlp))
+
+    def _after(self, lanes: list[LaneNumbers], mlp: Any) -> list[LaneNumbers]:
+        """Lanes with what the neurons add to them."""
+        w, b = mlp["c_fc"]["w"], mlp["c_fc"]["b"]
+        out, bias = mlp["c_proj"]["w"], mlp["c_proj"]["b"]
+        self._bound(lanes)
+        self._size(lanes, w, b)
+        before = self._linear(lanes, w, b)
+        after = [self._active(lane) for lane in before]
+        self._bound(after)
+        if any(not lane.most < _CUBED for lane in before):
+            raise Rejected("a neuron could overflow")
+        return self._added(lanes, after, out, bias)
+
+    def _added(
+        self,
+        lanes: Sequence[LaneNumbers],
+        brought: Sequence[LaneNumbers],
+        out: Array,
+        bias: Array,
+    ) -> list[LaneNumbers]:
+        """Lanes with the products of what was brought to a sublayer."""
+        self._bound(brought)
+        self._size(brought, out, bias)
+        added = self._linear(brought, out, bias)
+        self._bound(added)
+        return [self._sum(x, y) for x, y in zip(lanes, added, strict=True)]
 
     def _active(self, lane: LaneNumbers) -> LaneNumbers:
         labels, rows, errors = gathered(self.symbols, [lane])
@@ -209,7 +226,8 @@ class LaneStream:
         for name in dict.fromkeys(("text", *self._sorts())):
             self._bound(getattr(self, name))
             self._size(getattr(self, name), w, b)
-            before[name] = self._linear(getattr(self, name), w, b)
+            with self.symbols.of_asked(name == "asked"):
+                before[name] = self._linear(getattr(self, name), w, b)
         brought: dict[str, list[LaneNumbers]] = {x: [] for x in self._sorts()}
         size = d // self.model.n_head
         if self._sizes is not None:  # a head brings a mean of values
@@ -225,12 +243,9 @@ class LaneStream:
             for name, lanes in self._head(before, own, d).items():
                 brought[name] += lanes
         for name, lanes in brought.items():
-            self._bound(lanes)
-            self._size(lanes, out, bias)
-            added = self._linear(lanes, out, bias)
-            self._bound(added)
-            both = zip(getattr(self, name), added, strict=True)
-            setattr(self, name, [self._sum(x, y) for x, y in both])
+            with self.symbols.of_asked(name == "asked"):
+                found = self._added(getattr(self, name), lanes, out, bias)
+            setattr(self, name, found)
 
     def _head(
         self, before: dict[str, list[LaneNumbers]], own: Array, d: int
@@ -259,15 +274,14 @@ class LaneStream:
         if not kept:
             return found
         head = HeadReading(self.symbols, self.floats, size)
-        begin = None
+        begin = no_begin(len(match), len(kept))
         if "first" in parts:
             q1, k1, v1 = parts["first"]
-            begin = Begin(
-                *(
-                    self._rows([part[i] for i in columns])[1]
-                    for part, columns in ((q1, match), (k1, match), (v1, kept))
-                )
-            )
+            rows = [
+                self._rows([part[i] for i in columns])[1]
+                for part, columns in ((q1, match), (k1, match), (v1, kept))
+            ]
+            begin = Begin(rows[0], rows[1], rows[2])
         keys = self._rows([parts["text"][1][i] for i in match])
         values = [parts["text"][2][i] for i in kept]
         for name in self._sorts():
@@ -276,9 +290,9 @@ class LaneStream:
             queries = self._rows([parts[name][0][i] for i in match])
             with self.symbols.of_asked(name == "asked"):
                 lanes = head.brought(queries, keys, values, begin)
-            for i, lane in zip(kept, lanes, strict=True):
-                found[name][i] = self._own(lane)
-        if begin is not None:
+                for i, lane in zip(kept, lanes, strict=True):
+                    found[name][i] = self._own(lane)
+        if begin.there:
             start = lanes_of(
                 self.symbols, (), head.begun(begin, keys, values).plain(), ()
             )
@@ -299,7 +313,9 @@ class LaneStream:
 
     def _own(self, lane: LaneNumbers) -> LaneNumbers:
         """The lane with its radius as an error of its own, for what is computed from it."""
-        lane = simpler(lane, 0.0)  # what is brought may be multiplied by 2^30
+        lane = simpler(
+            self.symbols, lane, 0.0
+        )  # what is brought may be multiplied by 2^30
         r = lane.radius
         if not r.any():
             return lane

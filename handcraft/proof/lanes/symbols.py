@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import combinations
 from math import prod
 from typing import Any, TypeAlias
 
@@ -117,9 +116,10 @@ class Symbols:
             self.facts.append(((AT_INDEX, AT_LENGTH), inside))
         if self.texts is not None:
             self.all.append(LaneSymbol(self.texts.ends, everywhere=True))
-            self.facts += _parts_of(self.texts.there)
+            there = AT_END, AT_INDEX, AT_TOKEN
+            self.facts.append((there, self.texts.there))
             asked = self.texts.there & self.texts.asked[..., None]
-            self._of_asked = _parts_of(asked)
+            self._of_asked = [(there, asked)]
 
     @contextmanager
     def of_asked(self, asking: bool) -> Iterator[None]:
@@ -150,6 +150,12 @@ class Symbols:
         """Keep a fact on symbols of one position."""
         self.facts.append((tuple(symbols), fact))
         self._masks.clear()
+
+    @property
+    def totals(self) -> list[Any]:
+        """The sums that are known of such a position: labels, weights and form of each."""
+        found: list[Any] = self.known.setdefault(("totals", self.asking), [])
+        return found
 
     def never(
         self, labels: Labels, one: Array, others: Labels, other: Array
@@ -185,11 +191,13 @@ class Symbols:
             for side in (0, 1):
                 own = self._of_asked if self.asking and side == 0 else []
                 for symbols, fact in [*self.facts, *own]:
-                    if side == 1 and any(self.all[s].asked for s in symbols):
-                        continue
+                    of_any = side == 1 or not self.asking
+                    if of_any and any(self.all[s].asked for s in symbols):
+                        continue  # it says nothing of this position
                     asked = tuple(self.label(side, s) for s in symbols)
-                    if set(asked) <= set(labels):
-                        mask &= spread(fact, asked, labels)
+                    known, kept = _projected(fact, asked, labels)
+                    if kept:
+                        mask &= spread(known, kept, labels)
             for some, one, others, other in self._never:
                 if {*some, *others} <= set(labels):
                     both = spread(one, some, labels) & spread(
@@ -231,17 +239,13 @@ class Symbols:
         return np.arange(1, self.n + 1)
 
 
-def _parts_of(there: Array) -> list[tuple[tuple[int, ...], Array]]:
-    """A fact on end, index and token, and what it says of fewer of them."""
-    labels = AT_END, AT_INDEX, AT_TOKEN
-    return [
-        (
-            tuple(x for i, x in enumerate(labels) if i not in gone),
-            np.array(np.array(there.any(gone))),
-        )
-        for size in range(3)
-        for gone in combinations(range(3), size)
-    ]
+def _projected(
+    fact: Array, asked: Labels, labels: Labels
+) -> tuple[Array, Labels]:
+    """What a fact says of those of its labels that are among others: that the rest can be."""
+    gone = tuple(i for i, x in enumerate(asked) if x not in labels)
+    kept = tuple(x for x in asked if x in labels)
+    return np.asarray(fact.any(axis=gone)), kept
 
 
 def spread(table: Array, labels: Labels, wider: Labels) -> Array:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import gcd, lcm
-from typing import Any
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.bounds import TotalBounds, bounds_of
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -28,8 +28,9 @@ from handcraft.proof.lanes.forms import (
     constant_form,
     variable,
 )
+from handcraft.proof.lanes.links import linked
+from handcraft.proof.lanes.spans import KnownTotal, of_known
 from handcraft.proof.lanes.symbols import (
-    AT_END,
     AT_INDEX,
     Labels,
     LaneSymbol,
@@ -45,8 +46,10 @@ from handcraft.proof.lanes.widened import (
 
 _MOST_VALUES = 4096
 _MOST_TRIPLES = 20_000_000
-_MOST_PARTS = 8  # sums of which another may be the sum
-_MOST_SOLVED = 200_000
+_MOST_LEARNT = 1_000_000  # rows of a fact on a sum
+_FAR = 2**62
+_MOST_BESIDE = 6  # sums with which a new one is compared
+_MOST_BESIDE_PAIRS = 200_000
 
 
 def total_form(symbols: Symbols, weights: Form) -> Form:
@@ -94,7 +97,7 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     if (apart := _self_apart(symbols, labels, numbers)) is not None:
         return apart
     if (parts := by_place(symbols, labels, numbers)) is not None:
-        return _placed(symbols, parts)
+        return _of_places(symbols, parts)
     mask = symbols.possible(labels)
     low, high = int(numbers[mask].min()), int(numbers[mask].max())
     rest = np.where(mask, numbers - low, 0)
@@ -107,7 +110,7 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     return applied(symbols, lambda s, c: s + common * c, seen, kept)
 
 
-def _placed(symbols: Symbols, parts: tuple[PlacedSum, PlacedSum]) -> Form:
+def _of_places(symbols: Symbols, parts: tuple[PlacedSum, PlacedSum]) -> Form:
     """What the sum surely has, and the rest; or what it has at most, less the rest: the rarer."""
     up, down = parts
     sign = 1
@@ -171,69 +174,123 @@ def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     """A sum as the form of its symbol, or of those that it is the sum of."""
     key = ("total", symbols.asking, labels, numbers.tobytes())
     if key not in symbols.known:
-        found = _of_known(symbols, labels, numbers)
+        limits = _limits(symbols, labels, numbers)
+        found = _certain(symbols, limits)
         if found is None:
-            found = variable(symbols, _new(symbols, labels, numbers))
-            parts = symbols.known.setdefault(("totals", symbols.asking), [])
+            found = of_known(symbols, labels, numbers)
+        if found is None:
+            new = _new(symbols, labels, numbers, limits)
+            found = variable(symbols, new)
+            parts = symbols.totals
+            for other in parts[-_MOST_BESIDE:]:
+                _beside(symbols, (labels, numbers, found), other)
+            _to_choices(symbols, (labels, numbers, new))
             parts.append((labels, numbers, found))
         symbols.known[key] = found
     form: Form = symbols.known[key]
     return form
 
 
-def _new(symbols: Symbols, labels: Labels, numbers: Array) -> int:
-    most = int(numbers.max())
-    if most * symbols.n >= _MOST_VALUES:
+def _limits(symbols: Symbols, labels: Labels, numbers: Array) -> TotalBounds:
+    """What a sum is at least and at most."""
+    found = sums_of(symbols, labels, numbers)
+    if found is None:
+        return bounds_of(symbols, labels, numbers)
+    known = symbols.possible(found[0])
+    return TotalBounds(found[0], found[1], found[2], known)
+
+
+def _beside(symbols: Symbols, one: KnownTotal, other: KnownTotal) -> None:
+    """Learn by how much two sums differ, and what they are together, at least and at most."""
+    wide = tuple(sorted({*one[0], *other[0]}))
+    pairs = np.prod([len(symbols.all[s].values) for _, s in wide])
+    if pairs > _MOST_BESIDE_PAIRS:
+        return
+    a, b = (spread(part[1], part[0], wide) for part in (one, other))
+    for sign in (1, -1):
+        both = np.broadcast_to(a - sign * b, symbols.shape(wide))
+        _learn_both(symbols, one, other, sign, _limits(symbols, wide, both))
+
+
+def _to_choices(symbols: Symbols, total: tuple[Labels, Array, int]) -> None:
+    """Learn what it says of the choices that are known."""
+    for picked, symbol in enumerate(symbols.all):
+        if symbol.choice is not None:
+            choice = symbols.known["levels", symbol.choice[0]]
+            linked(symbols, choice, picked, total)
+
+
+def _learn_both(
+    symbols: Symbols,
+    one: KnownTotal,
+    other: KnownTotal,
+    sign: int,
+    found: TotalBounds,
+) -> None:
+    ((_, x),), ((_, y),) = one[2].labels, other[2].labels
+    count, beside = (np.arange(len(symbols.all[s].values)) for s in (x, y))
+    sums = count[:, None] - sign * beside[None, :]
+    low = np.where(found.known, found.low, _FAR)
+    high = np.where(found.known, found.high, -_FAR)
+    kept = [q for q in found.labels if q[1] not in (x, y)]
+    for labels in (kept, [(0, symbols.seen)]):
+        rest = tuple(i for i, q in enumerate(found.labels) if q not in labels)
+        least, most = low.min(axis=rest), high.max(axis=rest)
+        if least.size * sums.size <= _MOST_LEARNT:
+            inside = (sums >= least[..., None, None]) & (
+                sums <= most[..., None, None]
+            )
+            symbols.learn([*(s for _, s in labels), x, y], inside)
+            return
+
+
+def _certain(symbols: Symbols, found: TotalBounds) -> Form | None:
+    """A sum that is what its bounds are, where those are the same; else None."""
+    if not found.certain:
+        return None
+    if not found.known.all():
+        symbols.learn([s for _, s in found.labels], found.known)
+    return collapsed(symbols, _form(found.labels, found.low))
+
+
+def _new(
+    symbols: Symbols, labels: Labels, numbers: Array, found: TotalBounds
+) -> int:
+    """A symbol of its own, and what is known of it."""
+    most = int(found.high[found.known].max(initial=0))
+    if most >= _MOST_VALUES:
         raise Rejected("a sum has too many values")
-    sums = sums_of(symbols, labels, numbers)
-    highest = most * symbols.n if sums is None else int(sums[2].max())
-    values = tuple(range(highest + 1))
+    values = tuple(range(most + 1))
     everywhere = not symbols.causal and all(
         symbols.all[s].everywhere for side, s in labels if side == 0
     )
     first = _first_rank(symbols, labels, numbers)
     new = symbols.add(LaneSymbol(values, everywhere, first))
-    _learn(symbols, new, labels, numbers, most, first)
+    count = np.arange(most + 1)
+    if first is not None:
+        seen = symbols.number_seen()[:, None] + first
+        symbols.learn((symbols.seen, new), (count >= first) & (count < seen))
     symbols.known["weights", new] = labels, numbers
-    if sums is not None:
-        queries, low, high = sums
-        count = np.arange(highest + 1)
-        fits = (low[..., None] <= count) & (count <= high[..., None])
-        asked = [s for _, s in queries]
-        symbols.learn((*asked, new), fits)
-        where = asked.index(AT_INDEX), asked.index(AT_END)
-        fits = np.moveaxis(fits, (*where, -1), (0, 1, 2))
-        others = tuple(range(3, fits.ndim))
-        symbols.learn((AT_INDEX, AT_END, new), np.array(fits.any(axis=others)))
+    _learn(symbols, new, found, count)
     return new
 
 
 def _learn(
-    symbols: Symbols,
-    new: int,
-    labels: Labels,
-    numbers: Array,
-    most: int,
-    first: int | None,
+    symbols: Symbols, new: int, found: TotalBounds, count: Array
 ) -> None:
-    """What a sum is at most and at least: the position itself is one of those that it sees."""
-    count = np.arange(len(symbols.all[new].values))
-    seen = symbols.number_seen()
-    if first is not None:
-        inside = count[None] < seen[:, None] + first
-        symbols.learn((symbols.seen, new), inside & (count[None] >= first))
-        return
-    own = _own(symbols, _form(labels, numbers))
-    mine = np.array(own.table, dtype=np.int64)
-    asked = tuple(s for _, s in own.labels)
-    symbols.learn((symbols.seen, new), count[None] <= most * seen[:, None])
-    low = count >= mine[..., None]
-    symbols.learn((*asked, new), low)
-    if symbols.seen in asked:
-        return
-    wide = mine[..., None, None]
-    fits = count <= most * (seen[:, None] - 1) + wide
-    symbols.learn((*asked, symbols.seen, new), fits)
+    """That a sum is between its bounds: by all that they depend on, where that is little."""
+    size = found.low.size * len(count)
+    asked = [tuple(range(found.low.ndim))]
+    if size > _MOST_LEARNT:
+        seen = found.labels.index((0, symbols.seen))
+        asked = [(i, seen) for i in asked[0] if i != seen]
+    for kept in asked:
+        rest = tuple(i for i in range(found.low.ndim) if i not in kept)
+        low = np.where(found.known, found.low, _FAR).min(axis=rest)
+        high = np.where(found.known, found.high, -_FAR).max(axis=rest)
+        inside = (count >= low[..., None]) & (count <= high[..., None])
+        labels = [found.labels[i][1] for i in sorted(kept)]
+        symbols.learn((*labels, new), inside)
 
 
 def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
@@ -277,43 +334,3 @@ def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
         if (chain & apart & ~counts).any():
             return None
     return int(mine[0])
-
-
-def _of_known(symbols: Symbols, labels: Labels, numbers: Array) -> Form | None:
-    """The form of a sum that is a whole combination of known ones; else None."""
-    key = "totals", symbols.asking
-    parts: list[Any] = symbols.known.get(key, [])[-_MOST_PARTS:]
-    if not parts:
-        return None
-    wide = tuple(sorted({x for p in parts for x in p[0]} | set(labels)))
-    try:
-        shape = symbols.shape(wide)
-    except Rejected:
-        return None
-    if np.prod(shape) > _MOST_SOLVED:
-        return None
-    mask = symbols.possible(wide)
-    rows = [
-        np.broadcast_to(spread(table, own, wide), shape)[mask]
-        for own, table, _ in parts
-    ]
-    rows.append(np.ones_like(rows[0]))
-    wanted = np.broadcast_to(spread(numbers, labels, wide), shape)[mask]
-    matrix = np.stack(rows, axis=1)
-    solved = np.linalg.lstsq(
-        matrix.astype(np.float64), wanted.astype(np.float64), rcond=None
-    )[0]
-    # so small that the products below are exact
-    if np.abs(solved).max() > 2**16 or np.abs(matrix).max() > 2**40:
-        return None
-    factors = np.rint(solved).astype(np.int64)
-    if not np.array_equal(matrix @ factors, wanted):
-        return None
-    found = _times_seen(symbols, constant_form(int(factors[-1])))
-    for (_, _, form), factor in zip(parts, factors[:-1], strict=True):
-        if factor:
-            by = int(factor)
-            found = applied(
-                symbols, lambda x, y, by=by: x + by * y, found, form
-            )
-    return found

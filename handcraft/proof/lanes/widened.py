@@ -178,8 +178,8 @@ def sums_of(
         i for i, (side, s) in enumerate(wide) if side == 1 and s != AT_INDEX
     )
     some = mask.any(axis=others)
-    high = np.where(mask, rows, 0).max(axis=others)
     big = np.iinfo(np.int64).max
+    high = np.where(some, np.where(mask, rows, -big).max(axis=others), 0)
     low = np.where(some, np.where(mask, rows, big).min(axis=others), 0)
     kept = tuple(x for i, x in enumerate(wide) if i not in others)
     axis = kept.index((1, AT_INDEX))

@@ -23,7 +23,7 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -263,12 +263,10 @@ class Search:
             ]
             # the classes at each position
             at = [set(kinds[a:b].tolist()) for a, b in pairwise(starts)]
-            for position in range(last + 1):
-                before = set().union(*at[: position + 1])
-                later = set().union(*at[position + 1 :])
-                found[position].append(
-                    slot.means.alike(sorted(before), sorted(later))
-                )
+            before = list(accumulate(at, set.union))
+            later = list(accumulate([set[int](), *at[:0:-1]], set.union))[::-1]
+            for position, both in enumerate(zip(before, later, strict=True)):
+                found[position].append(slot.means.alike(*map(sorted, both)))
         return found
 
     # ------------------------------------------------------------ tokens that are read as one

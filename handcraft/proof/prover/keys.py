@@ -32,13 +32,30 @@ Summary = tuple[tuple[int, int, int], ...]
 
 
 def scores_of(
-    precision: Precision, query: Zonotope, keys: Zonotope
+    precision: Precision,
+    query: Zonotope,
+    keys: Zonotope,
+    *,
+    apart: bool = False,
 ) -> Zonotope:  # [n_match], [n, n_match] -> [n]
-    """Return the scores before they are divided by sqrt(d_head)."""
+    """Return the scores before they are divided by sqrt(d_head); with `apart`, up to a number
+    that all of them share.
+
+    A query that is off by e moves the score of a key by e times that key. What it moves one key
+    by, here the one with the greatest score, may be taken off all of them: no softmax sees it.
+    """
+    if keys.finite:  # zero times anything else adds nothing
+        asked = np.flatnonzero((query.c != 0) | (query.r != 0))
+        query, keys = query[asked], keys[:, asked]
     c = keys.c @ query.c
     q = np.abs(query.c) + query.r
-    spread = keys.r @ q + np.abs(keys.c) @ query.r
-    size = np.abs(keys.c) @ np.abs(query.c) + spread
+    size = np.abs(keys.c) @ q + keys.r @ q
+    common = np.zeros(len(query.c))
+    if apart and len(c):
+        common = keys.c[c.argmax()]
+    spread = keys.r @ q + np.abs(keys.c - common) @ query.r
+    # what they share is rounded with each of them, here and by the division
+    spread = spread + 2 * precision.u * (np.abs(common) @ query.r)
     there = ((keys.c != 0) | (keys.r != 0)) & (q != 0)  # [n, n_match]
     known = (query.r == 0) & (keys.r == 0)
     finest = np.where(
@@ -121,6 +138,7 @@ class KeyClasses:
         self._inserted: dict[tuple[Summary, Label], Summary] = {}
         self._range: tuple[Array, Array] | None = None
         self._kinds: Array | None = None
+        self._bounds: tuple[Array, Array] | None = None
         self._hidden: dict[int, float] = {}
 
     def label(
@@ -144,6 +162,7 @@ class KeyClasses:
         if kind is None:
             kind = self._classes[score] = len(self.scores)
             self._hidden.clear()
+            self._bounds = None
             self.scores.append(score)
             spread = score[1] + (
                 0.0
@@ -249,6 +268,13 @@ class KeyClasses:
             (1, value),
         )
         return tuple(sorted([*rest, (kind, *own)]))
+
+    @property
+    def bounds(self) -> tuple[Array, Array]:
+        """The least and the greatest score of each class [n_classes] each."""
+        if self._bounds is None:
+            self._bounds = np.array(self.low), np.array(self.high)
+        return self._bounds
 
     @property
     def range(self) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ from handcraft.core.bounds import overflow, stream_bounds
 from handcraft.core.gpt2 import Activation, Array, Weights
 from handcraft.core.weights import flatten
 from handcraft.model import DTYPES, Model
-from handcraft.proof.prover.zonotope import Precision, Zonotope, exactly
+from handcraft.proof.prover.zonotope import Precision, Zonotope
 
 
 class Undecided(Exception):  # noqa: N818  # not an error: the next method is asked
@@ -176,10 +176,13 @@ class Network:
     def embed(
         self, tokens: Array, positions: Array
     ) -> Zonotope:  # [n], [n] -> [n, n_embd]
-        """Return the residual stream before the first block."""
-        return self.precision.add(
-            exactly(self.wte[tokens]), exactly(self.wpe[positions])
-        )
+        """Return the residual stream before the first block. One addition has one result: the
+        model's own.
+        """
+        total = self.wte[tokens] + self.wpe[positions]
+        c = total.astype(np.float64)
+        faint = (c != 0) & (np.abs(c) < self.precision.least)
+        return Zonotope(c, np.where(faint, self.precision.least, 0.0))
 
     def after_attention(
         self,

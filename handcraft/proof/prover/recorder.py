@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from handcraft.core.errors import printable
 from handcraft.core.gpt2 import Array
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker import Found, Rejected, examine
@@ -109,9 +110,11 @@ class Recorder(Pairs):
         try:
             found = examine(self.model, certificate)
         except Rejected as why:
-            raise Undecided(
-                f"the proof has no certificate that can be checked: {why}"
-            ) from None
+            reason = f"the proof has no certificate that can be checked: {why}"
+            if why.context:
+                text = self.model.vocabulary.decode(list(why.context))
+                reason += f" after '{printable(text)}'"
+            raise Undecided(reason, why.context) from None
         margin = None if math.isinf(found.margin) else _below(found.margin)
         at = [self.model.vocabulary.tokens[i] for i in found.at]
         stated = replace(

@@ -9,7 +9,7 @@ total weight is bounded by the leak. For the classes that stay, only counts and 
 Contexts with the same summary have the same mean, up to
 
     theta      the relative error of a weight: radius of the score, the subtraction, exp within
-               8u; 0 within a single exact class
+               8u; 0 within a single exact class. A factor that all weights share is divided out
     leak       lambda * range of the values, lambda = n e^-G, 0 if exp underflows
     rounding   gamma_n of the sums
 
@@ -94,31 +94,37 @@ class Means(KeyClasses):
         The one with the largest leak stands for all of them, and is widened to cover their
         values.
         """
-        low = np.array(self.low)
-        high = np.array(self.high)
+        low, high = self.bounds
+        kinds = list(kinds)
         after = np.array(later, dtype=int)
+        # [n_kinds, n_later] bool
+        hides = low[kinds][:, None] - high[after] >= self.gap
+        hidden = low[after] - high[kinds][:, None] >= self.gap
+        sure = (hides | hidden).all(axis=1)
         together: dict[bytes, list[int]] = {}
-        for kind in kinds:
-            hides = low[kind] - high[after] >= self.gap
-            hidden = low[after] - high[kind] >= self.gap
-            if (hides | hidden).all():
-                together.setdefault(hides.tobytes(), []).append(kind)
+        for kind, row, known in zip(kinds, hides, sure.tolist(), strict=True):
+            if known:
+                together.setdefault(row.tobytes(), []).append(kind)
         found = {}
         for group in together.values():
             worst = max(group, key=lambda kind: self._leak(kind, 1))
+            found |= dict.fromkeys(group, worst)
             for kind in group:
-                self._widen(
-                    worst,
-                    self.least[kind],
-                    self.most[kind],
-                    self.loose[kind],
-                    self.finest[kind],
-                    *self.centres[kind],
-                )
                 if kind != worst:
+                    self._cover(worst, kind)
                     self.forget()  # means that were computed for fewer
-                found[kind] = worst
         return found
+
+    def _cover(self, kind: int, other: int) -> None:
+        """Widen a class to cover the values of another one."""
+        self._widen(
+            kind,
+            self.least[other],
+            self.most[other],
+            self.loose[other],
+            self.finest[other],
+            *self.centres[other],
+        )
 
     # ------------------------------------------------------------ their mean
 
@@ -226,10 +232,14 @@ class Means(KeyClasses):
             return 0.0  # the maximum is its own score: exp(0) = 1
         u = self.precision.u
         middle = (self.low[kind] + self.high[kind]) / 2
-        width = (self.high[kind] - self.low[kind]) / 2 + (
-            self.high[top] - self.low[top]
-        ) / 2
-        size = abs(middle - (self.low[top] + self.high[top]) / 2) + 2 * width
+        own = (self.high[kind] - self.low[kind]) / 2
+        widest = (self.high[top] - self.low[top]) / 2
+        # where the weight of the best key is 1, its radius is in all others; else the weights
+        # are those against the middle of its class, up to a factor that they share
+        width = own + widest if alone else own
+        size = abs(middle - (self.low[top] + self.high[top]) / 2) + 2 * (
+            own + widest
+        )
         if not width + 2 * u * size < WIDEST:
             return math.inf
         return (

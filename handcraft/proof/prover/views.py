@@ -53,7 +53,7 @@ class HeadQuery:
         self, bound: Array
     ) -> Array:  # [n_position_states] -> [n_position_states] bool
         """True for each key that is not hidden behind a score that is there anyway."""
-        high = np.array(self.means.high)[self.kinds]  # [n_position_states]
+        high = self.means.bounds[1][self.kinds]  # [n_position_states]
         return np.asarray(
             ~(bound - high >= self.means.gap)
         )  # as Means.beats has it
@@ -118,10 +118,12 @@ class Slots:
             self.network.precision, head, gap, self.network.n_ctx, table
         )
         kinds, numbers = means.labels(
-            scores_of(self.network.precision, query, keys), values, numbers
+            scores_of(self.network.precision, query, keys, apart=True),
+            values,
+            numbers,
         )
         # [n_positions]
-        least = np.minimum.reduceat(np.array(means.low)[kinds], self.starts)
+        least = np.minimum.reduceat(means.bounds[0][kinds], self.starts)
         return HeadQuery(
             means, kinds, numbers, np.maximum.accumulate(least), query
         )

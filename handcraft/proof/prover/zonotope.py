@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class Zonotope:
             self.c[key], self.r[key], None if self.g is None else self.g[key]
         )
 
-    @property
+    @cached_property
     def radius(self) -> Array:
         """The greatest distance from the centre, generators included."""
         return (
@@ -91,6 +92,13 @@ class Zonotope:
     def high(self) -> Array:
         """The greatest value."""
         return self.c + self.radius
+
+    @cached_property
+    def finite(self) -> bool:
+        """True if every number has a bound."""
+        return bool(
+            np.isfinite(self.c).all() and np.isfinite(self.radius).all()
+        )
 
     @property
     def shared(self) -> int:
@@ -262,7 +270,12 @@ class Precision:
         shared   the part of `loose` that comes from generators, and is not in the sum's remainder
         """
         underflow = (k + 1) * self.least
-        error = self.gamma(np.maximum(k - doubled, 0)) * size * UP + underflow
+        rounds = np.maximum(k - doubled, 0)
+        error = self.gamma(rounds) * size * UP + underflow
+        # the last of these roundings is that of the sum itself, which may be small
+        before = self.gamma(np.maximum(rounds - 1, 0)) * size * UP
+        last = (self.u * 1.01) * (np.abs(c) + loose + self.gamma(rounds) * size)
+        error = np.minimum(error, before + last + 4 * OWN * size + underflow)
         two = (k <= 2) & doubled  # one addition: it is off by its own last bit
         error = np.where(
             two,
@@ -377,11 +390,14 @@ class Precision:
         missed = np.minimum(
             BEND * radius * radius, (LIPSCHITZ + np.abs(slope)) * radius
         )
-        error = (
-            GELU_ERROR * (self.u + OWN) * (np.abs(x.c) + radius) + self.least
-        )
+        size = np.abs(x.c) + radius
+        error = GELU_ERROR * (self.u + OWN) * size + self.least
+        # gelu(x) is x / 2 plus 0 to |x| / 2: of a wide interval that says more than a tangent
+        wide = size < 4 * missed
+        slope = np.where(wide, 0.5, slope)
+        missed = np.where(wide, size / 4, missed)
         return (
-            0.5 * x.c * (1 + tanh),
+            np.where(wide, 0.5 * x.c + size / 4, 0.5 * x.c * (1 + tanh)),
             slope,
             (np.abs(slope) * x.r + missed + error) * UP,
         )

@@ -1,0 +1,210 @@
+"""Heads that choose: of the greatest level there is one position only, or all have the same value.
+
+    levels_of(scores)                           the levels at which the scores stand
+    chosen_by(head, scores, levels, ...)        what such a head brings of lanes
+
+The scores stand at levels that are far apart, and the greatest one has all of the attention but
+e^-gap. Where the first token stands above all keys, its values are brought.
+Rules of this file: a level may be taken for unreachable only where a greater one surely is there
+(handcraft.proof.lanes.choices).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import UP, Rejected
+from handcraft.proof.lanes.choices import Levels
+from handcraft.proof.lanes.forms import Form, as_objects, composed
+from handcraft.proof.lanes.numbers import LaneNumbers
+from handcraft.proof.lanes.pair_table import PairTable
+from handcraft.proof.lanes.scores import Begin, HeadScores, PairScores
+from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols, spread
+
+_GAP = 12.0  # scores that are nearer than that are at one level
+_SAME = 2.0**-12  # values at one level that are as near as that are the same
+
+
+class SeveralDiffer(Rejected):
+    """Several positions with different values stand at one level."""
+
+
+def levels_of(scores: PairScores) -> tuple[Array, Array]:
+    """The level of each pair, and by how much each query tells its levels apart. -1 stands for
+    what is behind the first token, -2 for what is beside it.
+    """
+    levels = np.full(scores.pairs.mask.shape, -1, dtype=np.int64)
+    gaps = np.full(len(levels), np.inf)
+    for row in np.flatnonzero(scores.asked):
+        kept = np.flatnonzero(scores.pairs.mask[row])
+        if scores.first_low[row] == -np.inf:  # there is no first token
+            levels[row, kept], gaps[row] = _clusters(
+                scores.low[row, kept], scores.high[row, kept]
+            )
+            continue
+        low = np.append(scores.low[row, kept], scores.first_low[row])
+        high = np.append(scores.high[row, kept], scores.first_high[row])
+        own, gaps[row] = _clusters(low, high)
+        ahead = own[:-1] - own[-1] - 1
+        beside = own[:-1] == own[-1]
+        levels[row, kept] = np.where(
+            beside, -2, np.where(ahead >= 0, ahead, -1)
+        )
+    return levels, gaps
+
+
+def chosen_by(
+    head: HeadScores,
+    scores: PairScores,
+    levels: Array,
+    gaps: Array,
+    values: Sequence[LaneNumbers],
+    begin: Begin,
+) -> list[LaneNumbers]:
+    """What a head brings of lanes, each at the one position of the greatest level."""
+    pairs = scores.pairs
+    sure = pairs.sure(np.maximum(levels, -1))
+    asked = scores.asked
+    if ((levels == -2).any(axis=1) & (sure < 0) & asked).any():
+        raise Rejected("the first token stands beside a key")
+    reached = (levels >= 0) & (levels >= sure[:, None])
+    same, alone = spread_at(head.symbols, pairs, levels, reached, values)
+    labels = (*pairs.queries, *pairs.keys)
+    table = as_objects([int(x) for x in np.maximum(levels, -1).reshape(-1)])
+    form = Form(labels, table.reshape(head.symbols.shape(labels)))
+    choice = Levels(head.symbols, form)
+    gap = float(gaps[asked].min(initial=np.inf))
+    found = []
+    for i, lane in enumerate(values):
+        error = left_of(head, gap, lane, begin, i, alone) + same[i]
+        found.append(
+            read_of_choice(head.symbols, choice, lane, begin, i, error)
+        )
+    return found
+
+
+def left_of(
+    head: HeadScores,
+    gap: float,
+    lane: LaneNumbers,
+    begin: Begin,
+    i: int,
+    alone: bool,
+) -> float:
+    """How far a value can be from that of the selected key."""
+    if alone and gap > head.floats.silent:
+        return 0.0
+    size = max(lane.most, float(np.abs(begin.v.c[0, i]) + begin.v.radius[0, i]))
+    leak = head.n * math.exp(-gap) * (1 + 2.0**-10)
+    if alone and leak < head.floats.u / 8:
+        # its weight is exactly 1; what is added to a float moves it by twice that at most
+        least = (head.n + 2) * head.floats.least
+        return (4 * leak * size + least * (2 + size)) * UP
+    return (2 * min(1.0, leak) * size + head.rounding(size)) * UP
+
+
+def spread_at(
+    symbols: Symbols,
+    pairs: PairTable,
+    levels: Array,
+    reached: Array,
+    values: Sequence[LaneNumbers],
+) -> tuple[list[float], bool]:
+    """How far apart the values at one level can be, and True if each is of one position.
+    Raises SeveralDiffer where several positions with different values are at one level.
+    """
+    spread_of = [0.0] * len(values)
+    alone = True
+    for row, own in enumerate(levels):
+        for level in np.unique(own[reached[row]]):
+            at = np.flatnonzero((own == level) & reached[row])
+            if pairs.at_most_one(at):
+                continue
+            alone = False
+            far = far_apart(symbols, pairs, values, row, at)
+            if far is None:
+                raise SeveralDiffer(
+                    "a head may select several positions that differ"
+                )
+            spread_of = [max(x) for x in zip(spread_of, far, strict=True)]
+    return spread_of, alone
+
+
+def far_apart(
+    symbols: Symbols,
+    pairs: PairTable,
+    values: Sequence[LaneNumbers],
+    row: int,
+    at: Array,
+) -> list[float] | None:
+    """How far apart the values at some keys of one query are; None where they differ."""
+    found = []
+    for lane in values:
+        index = at_pairs(symbols, pairs, lane, row, at)
+        c, r = np.atleast_1d(lane.c[index], lane.radius[index])
+        if float(c.max() - c.min()) > _SAME:
+            return None
+        found.append(float((c + r).max() - (c - r).min()) * UP)
+    return found
+
+
+def at_pairs(
+    symbols: Symbols, pairs: PairTable, lane: LaneNumbers, row: int, at: Array
+) -> tuple[Array, ...]:
+    """Where a lane's numbers at some keys of one query stand in its tables."""
+    index = []
+    for _, s in lane.labels:
+        label = symbols.label(1, s)
+        if label[0] == 1:
+            index.append(pairs.column(label)[at])
+        else:
+            index.append(np.full(len(at), pairs.row(label)[row]))
+    return tuple(index)
+
+
+def read_of_choice(
+    symbols: Symbols,
+    choice: Levels,
+    lane: LaneNumbers,
+    begin: Begin,
+    i: int,
+    error: float,
+) -> LaneNumbers:
+    """A value at the selected position, or the first token's."""
+    read = [choice.picked(s) for _, s in lane.labels]
+    labels, c, r = lane.labels, lane.c, lane.radius
+    if all(symbols.all[s].everywhere for _, s in labels):
+        # the same at all positions: whether there is one decides
+        own: Labels = tuple(sorted((*labels, (0, AT_INDEX))))
+        read.insert(own.index((0, AT_INDEX)), choice.picked(AT_INDEX))
+        shape = symbols.shape(own)
+        c, r = (np.broadcast_to(spread(x, labels, own), shape) for x in (c, r))
+        labels = own
+    first, off = begin.v.c[0, i], begin.v.radius[0, i]
+    wide, centre = composed(symbols, labels, c, read, first)
+    _, radius = composed(symbols, labels, r, read, off)
+    return LaneNumbers(
+        wide,
+        np.array(centre, dtype=np.float64),
+        (np.array(radius, dtype=np.float64) + error) * UP,
+    )
+
+
+def _clusters(low: Array, high: Array) -> tuple[Array, float]:
+    """The number of each score's level, from the least on, and the least gap between two."""
+    order = np.argsort(low, kind="stable")
+    found = np.zeros(len(low), dtype=np.int64)
+    top, level, gap = -math.inf, -1, math.inf
+    for i in order:
+        apart = float(low[i]) - top
+        if apart > _GAP:
+            level += 1
+            if level:
+                gap = min(gap, apart)
+        found[i] = level
+        top = max(top, float(high[i]))
+    return found, gap * (1 - 2.0**-40) if math.isfinite(gap) else gap

@@ -1,0 +1,127 @@
+"""Heads that sum: the first token has the greatest score, and its values are exactly 0.
+
+    is_sum(scores, begin)             True for such a head
+    sum_of_head(head, scores, lane)     what it brings of a lane
+
+So each key has a share e^(s - b) / (1 + ...) of the attention: the same for all that are nearest to
+the first token, next to nothing for others. What is brought is that share times the sum of the
+values over these keys.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import UP, Rejected
+from handcraft.proof.lanes.forms import (
+    Form,
+    applied,
+    as_objects,
+    moved_to_key,
+)
+from handcraft.proof.lanes.numbers import LaneNumbers
+from handcraft.proof.lanes.pair_table import PairTable
+from handcraft.proof.lanes.scores import Begin, HeadScores, PairScores
+from handcraft.proof.lanes.symbols import Labels, Symbols
+from handcraft.proof.lanes.totals import total_form
+
+_NEAR = 0.5  # scores of what is summed are as near as that
+_FARTHEST = 60.0  # the first token is not farther ahead of what is summed
+_EXP = 8.0  # units of roundoff
+_PARTS = (1, 2, 4, 8, 16)
+
+
+def is_sum(scores: PairScores, begin: Begin) -> bool:
+    """True if the first token is ahead of all keys, but not too far, and brings nothing."""
+    if not begin.there or begin.v.c.any() or begin.v.radius.any():
+        return False
+    mask = scores.pairs.mask
+    behind = scores.first_low[:, None] - scores.high
+    return bool(
+        mask.any()
+        and (behind[mask] >= 0).all()
+        and behind[mask].min() <= _FARTHEST
+    )
+
+
+def sum_of_head(
+    head: HeadScores, scores: PairScores, lane: LaneNumbers
+) -> LaneNumbers:
+    """A share of the sum of a value over the keys that are nearest to the first token."""
+    mask = scores.pairs.mask
+    behind_low = scores.first_low[:, None] - scores.high
+    behind_high = scores.first_high[:, None] - scores.low
+    near = mask & (behind_low <= behind_low[mask].min() + _NEAR)
+    share, off, rest = key_share(
+        head, behind_low, behind_high, near, mask & ~near
+    )
+    unit, numbers, far = units_of(lane)
+    weights = weights_of(head.symbols, scores.pairs, near, lane.labels, numbers)
+    summed = total_form(head.symbols, weights)
+    size = lane.most
+    error = head.n * (
+        off * size + share * float((far + lane.radius).max()) * UP + rest * size
+    ) + small_of(head, size)
+    table = np.array(
+        [float(x) for x in summed.table.reshape(-1)], dtype=np.float64
+    ).reshape(summed.table.shape)
+    c = table * (share * unit)
+    r = np.full_like(c, error * UP) + np.abs(c) * 2.0**-50
+    return LaneNumbers(summed.labels, c, r * UP)
+
+
+def small_of(head: HeadScores, size: float) -> float:
+    """What underflows."""
+    return 4 * (head.n + 2) * head.floats.least * (1 + size)
+
+
+def key_share(
+    head: HeadScores, low: Array, high: Array, near: Array, others: Array
+) -> tuple[float, float, float]:
+    """The share of a key that is summed, how far it can be off, and that of any other."""
+    u = head.floats.u
+    far = float(high[near | others].max()) + 1.0
+    # the argument of exp is a rounded difference; exp, the sum, the division, the products
+    error = (_EXP + 4 * head.n + 16) * u + 2 * u * far + 2.0**-40
+    most = math.exp(-float(low[near].min())) * (1 + error)
+    rest = 0.0
+    if others.any():
+        rest = math.exp(-float(low[others].min())) * (1 + error)
+    whole = 1 + head.n * (most + rest)
+    least = math.exp(-float(high[near].max())) * (1 - error) / whole
+    share = 2.0 ** round(math.log2((most + least) / 2))
+    if not least <= share <= most:
+        share = (most + least) / 2
+    off = max(most - share, share - least) * UP
+    return share, off + share * 2.0**-48, rest * UP
+
+
+def weights_of(
+    symbols: Symbols,
+    pairs: PairTable,
+    chosen: Array,
+    labels: Labels,
+    numbers: Array,
+) -> Form:
+    """The value where a key is chosen, else 0."""
+    shape = symbols.shape((*pairs.queries, *pairs.keys))
+    flags = Form(
+        (*pairs.queries, *pairs.keys),
+        as_objects([int(x) for x in chosen.reshape(-1)]).reshape(shape),
+    )
+    table = as_objects([int(x) for x in numbers.reshape(-1)])
+    value = moved_to_key(symbols, Form(labels, table.reshape(numbers.shape)))
+    return applied(symbols, lambda a, b: a * b, flags, value)
+
+
+def units_of(lane: LaneNumbers) -> tuple[float, Array, Array]:
+    """A unit, the whole numbers of it that a lane is nearly, and how far it is from them."""
+    for part in _PARTS:
+        numbers = np.rint(lane.c * part)
+        far = np.abs(lane.c - numbers / part)
+        if (far <= 1e-3 / part).all() and (np.abs(numbers) < 2**20).all():
+            return 1 / part, numbers.astype(np.int64), far * UP
+    raise Rejected("what is summed is no multiple of one number")

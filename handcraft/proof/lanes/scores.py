@@ -1,0 +1,134 @@
+"""The scores of a head, pair by pair: intervals that hold whatever the floats are.
+
+    PairScores                 the scores of all pairs of a query and a key, and of the first token
+    HeadScores(...).of(...)    these, of what queries and keys can hold
+
+Rules of this file: every score is bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
+from handcraft.proof.lanes.pair_table import PairTable
+from handcraft.proof.lanes.symbols import Labels, Symbols
+
+_MOST_SCORED = 4_000_000  # pairs
+
+
+@dataclass(frozen=True, eq=False)
+class PairScores:
+    """The scores of the pairs, after the division: [n_query, n_key], and of the first token."""
+
+    pairs: PairTable
+    low: Array
+    high: Array
+    first_low: Array  # [n_query]
+    first_high: Array
+
+    @property
+    def asked(self) -> Array:
+        """True for the queries that can be."""
+        possible = self.pairs.symbols.possible(self.pairs.queries)
+        return np.array(possible.reshape(-1))
+
+
+@dataclass(frozen=True, eq=False)
+class Begin:
+    """What the first token offers to a head: its query, key and values, one row each."""
+
+    q: Zonotope
+    k: Zonotope
+    v: Zonotope
+    there: bool = True
+
+
+def no_begin(width: int, values: int) -> Begin:
+    """What is offered where texts have no first token of their own: nothing."""
+    none = Zonotope.of(np.zeros((1, width)))
+    return Begin(none, none, Zonotope.of(np.zeros((1, values))), there=False)
+
+
+class HeadScores:
+    """How one head scores, in floats."""
+
+    def __init__(self, symbols: Symbols, floats: Floats, d_head: int) -> None:
+        self.symbols = symbols
+        self.floats = floats
+        self.d_head = d_head
+        self.n = symbols.n
+
+    def rounding(self, size: float) -> float:
+        """What the softmax and the sum of the values round, of values of this size at most."""
+        u = self.floats.u
+        least = (self.n + 2) * self.floats.least
+        return ((32 + 4 * self.n) * u * size + least * (2 + size)) * UP
+
+    def divided(self, q: Zonotope, k: Zonotope) -> tuple[Array, Array]:
+        """The scores of one query, after the division by the root of the width."""
+        low, high = self.floats.dot(q.plain(), k.plain())
+        root = math.sqrt(self.d_head)
+        error = 4 * (self.floats.u + 2.0**-52)
+
+        def by_root(x: Array, sign: float) -> Array:
+            found = x / root
+            off = np.abs(found) * error + np.where(
+                x == 0, 0.0, self.floats.least
+            )
+            exact = (
+                x == 0
+                if root != 2.0 ** round(math.log2(root))
+                else ((x == 0) | (np.abs(found) >= self.floats.least))
+            )
+            return np.where(exact, found, found + sign * off)
+
+        return by_root(low, -1.0), by_root(high, 1.0)
+
+    def of(
+        self,
+        queries: tuple[Labels, Zonotope],
+        keys: tuple[Labels, Zonotope],
+        begin: Begin,
+    ) -> PairScores:
+        """The scores of all pairs, over the query's labels and the key's own; what all positions
+        share is the query's. Raises Rejected where there are too many.
+        """
+        at_keys = tuple(self.symbols.label(1, s) for _, s in keys[0])
+        shared = tuple(x for x in at_keys if x[0] == 0)
+        wide = tuple(sorted({*queries[0], *shared}))
+        own = tuple(x for x in at_keys if x[0] == 1)
+        pairs = PairTable.of(self.symbols, wide, own)
+        if pairs.mask.size > _MOST_SCORED:
+            raise Rejected("a head compares too many pairs")
+        of_query = row_numbers(self.symbols, wide, queries[0])
+        of_shared = row_numbers(self.symbols, wide, shared)
+        all_keys = (*shared, *own)
+        by_shared = row_numbers(self.symbols, all_keys, at_keys)
+        by_shared = by_shared.reshape(-1, pairs.mask.shape[1])
+        low, high = np.zeros(pairs.mask.shape), np.zeros(pairs.mask.shape)
+        first = np.full((2, len(pairs.mask)), -np.inf)
+        for row, (i, j) in enumerate(zip(of_query, of_shared, strict=True)):
+            q = queries[1][i : i + 1]
+            low[row], high[row] = self.divided(q, keys[1][by_shared[j]])
+            if begin.there:
+                ahead = self.divided(q, begin.k)
+                first[:, row] = ahead[0][0], ahead[1][0]
+        return PairScores(pairs, low, high, first[0], first[1])
+
+
+def row_numbers(
+    symbols: Symbols, labels: Labels, part: Labels
+) -> Array:  # -> [n_row]
+    """The row of a table over some of the labels, for each row of one over all."""
+    shape = symbols.shape(labels)
+    if not part:
+        return np.zeros(int(np.prod(shape, dtype=np.int64)), dtype=np.int64)
+    index = np.indices(shape)
+    at = tuple(index[labels.index(x)] for x in part)
+    found = np.ravel_multi_index(at, symbols.shape(part))
+    return np.array(found.reshape(-1))

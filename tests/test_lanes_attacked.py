@@ -1,0 +1,70 @@
+"""What a reader of the checker who wished it ill found, each with the input that it let through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lane_programs import tagged
+
+from handcraft.core.errors import WeightsError
+from handcraft.proof.by_lanes import certificate_of
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.certificate import (
+    Invariant,
+    LaneCertificate,
+    lanes_from_json,
+    to_json,
+)
+from handcraft.proof.lanes.check import check_lanes, measured_lanes
+from handcraft.sequence.expression import Expression
+from handcraft.sequence.words import ratio
+
+# ------------------------------------------------------------ what is stated
+
+
+def stated(holds: Any, radius: float, lane: str = "bos") -> LaneCertificate:
+    """A certificate of a right model with one invariant: what this lane holds, which is 0."""
+    model = tagged("double_hist", 3)
+    said = Invariant("0.attn", lane, holds, radius)
+    return replace(certificate_of(model), invariants=(said,))
+
+
+def tiny() -> Expression:
+    """10^-360, which as a float is 0."""
+    found: Any = ratio(1, 10**9)
+    for _ in range(39):
+        found = ratio(found, 10**9)
+    return found  # type: ignore[no-any-return]
+
+
+def test_what_a_lane_holds_is_not_rounded_before_it_is_compared() -> None:
+    """A lane that is 0 holds no other number, however small, within a radius of 0."""
+    model, nothing = tagged("double_hist", 3), ratio(0, 1)
+    assert check_lanes(model, stated(nothing, 0.0)).invariants[0].radius == 0
+    with pytest.raises(Rejected, match="is farther from it"):
+        check_lanes(model, stated(tiny(), 0.0))
+    (measured,) = measured_lanes(
+        model, stated(tiny(), 1.0).invariants
+    ).invariants
+    assert 0 < measured.radius < 1e-300
+
+
+def test_a_radius_that_is_no_number_allows_nothing() -> None:
+    with pytest.raises(Rejected, match="is farther from it"):
+        check_lanes(tagged("double_hist", 3), stated(ratio(0, 1), float("nan")))
+
+
+@pytest.mark.parametrize(
+    "number", [10**400, -(10**400), 2**200], ids=["long", "below", "great"]
+)
+@pytest.mark.parametrize(
+    "key", ["margin", "contexts", "n_ctx", "seconds", "radius"]
+)
+def test_a_number_that_is_too_long_is_no_number(key: str, number: int) -> None:
+    data = to_json(stated(ratio(0, 1), 1.0))
+    data = data | {"invariants": [dict(data["invariants"][0])]}
+    (data["invariants"][0] if key == "radius" else data)[key] = number
+    with pytest.raises(WeightsError, match="is no"):
+        lanes_from_json(data)
