@@ -134,7 +134,8 @@ class AskedMeaning(MeaningForms):
     def _read_from(self, value: Form, first: Form, place: Form) -> Form:
         """A value at the position of this index, or at the first token; None where neither is."""
         self._not_behind(place)
-        index = moved_to_key(self.symbols, self.placed(AT_INDEX))
+        with self.symbols.of_asked(False):  # a key stands anywhere
+            index = moved_to_key(self.symbols, self.placed(AT_INDEX))
         same = self._same(place, index)
         begun = applied(
             self.symbols,
@@ -160,7 +161,7 @@ class AskedMeaning(MeaningForms):
     # ------------------------------------------------------------ selections
 
     def _condition(self, e: Any) -> Form:
-        if self.at_key and isinstance(e, Expression):
+        if self.at_key:  # a number alone, too, selects what stands behind
             _Behind(self).check(e)
         return super()._condition(e)
 
