@@ -7,6 +7,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
+from re import escape
 from typing import Any
 
 import pytest
@@ -18,21 +19,22 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.recipes import addresses, attend_to
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.words import end, here, lookup, token_at
+from handcraft.sequence.words import end, here, lookup, otherwise, token_at
 
 
 @cache
-def first_of_two() -> Model:
+def first_of_two(begin: str = "") -> Model:
     """It answers a prompt of two letters with the first of them."""
-    at, t = addresses(3), token("ab")
+    at, t = addresses(4), token(begin + "ab")
     read = attend_to(at, at["p"] - 1, value=t, adds=50 * t)
-    claim = answers("[ab]{2}", token_at(end - 1), length=1)
+    prompts = f"{escape(begin)}[ab]{{2}}"
+    claim = answers(prompts, token_at(end - 1), length=1)
     return Program(embedding=(at, t), layers=(read,), claim=claim).build()
 
 
-def always_a() -> Model:
+def always_a(begin: str = "") -> Model:
     """It answers every prompt with an a."""
-    model = first_of_two()
+    model = first_of_two(begin)
     weights: Any = deepcopy(model.weights)
     assert model.program is not None
     place = {str(x): i for x, i in model.program.layout.column.items()}
@@ -42,9 +44,9 @@ def always_a() -> Model:
 
 def held_to(model: Model, said: Expression) -> Model:
     """The same model, with another claim on the same prompts."""
-    assert model.program is not None
-    claim = answers("[ab]{2}", said, length=1)
-    program = model.program.model_copy(update={"claim": claim})
+    program: Any = model.program
+    claim = answers(program.claim.prompts, said, length=1)
+    program = program.model_copy(update={"claim": claim})
     return replace(model, program=program)
 
 
@@ -79,3 +81,13 @@ def test_a_key_sees_what_stands_behind_it(many: Expression) -> None:
     there = Expression(op="value_at", args=(many, 0))
     says = {1: "a", 2: "b"}
     refused(held_to(always_a(), lookup(says, there)), "stands behind it")
+
+
+def test_a_mean_may_be_of_the_first_token() -> None:
+    """The token that begins all prompts has no place among their lanes, and is a position."""
+    where = Expression(
+        op="equal", args=(Expression(op="there", args=(here,)), 0)
+    )
+    first = Expression(op="mean", args=(here + 1, where))
+    said = otherwise(lookup({1: "b"}, first), "a")
+    refused(held_to(always_a("^"), said), "the first token may be in a mean")
