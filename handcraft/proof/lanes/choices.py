@@ -13,22 +13,28 @@ Rules of this file: positions are the same only where the index says so, or a ra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.alike import alike
 from handcraft.proof.lanes.forms import (
     Form,
+    applied,
     as_objects,
     collapsed,
+    composed,
+    over,
     variable,
 )
 from handcraft.proof.lanes.links import linked
+from handcraft.proof.lanes.pair_table import PairTable, by_side
 from handcraft.proof.lanes.symbols import (
+    AT_END,
     AT_INDEX,
+    MOST_TABLE_ROWS,
     AxisLabel,
     Labels,
     LaneSymbol,
@@ -36,117 +42,25 @@ from handcraft.proof.lanes.symbols import (
     Symbols,
     spread,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class PairTable:
-    """The pairs of a query and a key as a matrix: queries in rows, keys in columns.
-
-    queries, keys  their labels
-    mask           [n_query, n_key] True where the pair can be
-    """
-
-    symbols: Symbols
-    queries: Labels
-    keys: Labels
-    mask: Array
-
-    @classmethod
-    def of(cls, symbols: Symbols, queries: Labels, keys: Labels) -> PairTable:
-        """The pairs over these labels, those of queries first."""
-        mask = symbols.possible((*queries, *keys))
-        size = int(np.prod(symbols.shape(queries), dtype=np.int64))
-        return cls(symbols, queries, keys, mask.reshape(size, -1))
-
-    def column(self, label: AxisLabel) -> Array:  # -> [n_key]
-        """The number of the value of a key's symbol, by key."""
-        return self._read(self.keys, label)
-
-    def row(self, label: AxisLabel) -> Array:  # -> [n_query]
-        """The same of a query's, by query."""
-        return self._read(self.queries, label)
-
-    def _read(self, labels: Labels, label: AxisLabel) -> Array:
-        index = np.indices(self.symbols.shape(labels))
-        return index[labels.index(label)].reshape(-1)
-
-    def fewest_seen(self) -> Array:  # -> [n_query]
-        """How many positions each query sees at least; 0 for one that cannot be."""
-        label = (0, self.symbols.seen)
-        labels = tuple(sorted({*self.queries, label}))
-        mask = np.moveaxis(
-            self.symbols.possible(labels), labels.index(label), -1
-        )
-        if label in self.queries:
-            seen = self.symbols.number_seen()[self.row(label)]
-            return np.where(
-                self.symbols.possible(self.queries).reshape(-1), seen, 0
-            )
-        first = mask.argmax(axis=-1).reshape(-1)
-        return np.where(mask.any(axis=-1).reshape(-1), first + 1, 0)
-
-    def sure(self, levels: Array) -> Array:  # [n_query, n_key] -> [n_query]
-        """The greatest level that some position surely has, or a greater one; -1 without one."""
-        big = np.iinfo(np.int64).max
-        worst = np.where(self.mask, levels, big)
-        found = [worst.min(axis=1, initial=big)]  # any key: there is one
-        found.append(
-            np.where(self._itself(), levels, big).min(axis=1, initial=big)
-        )
-        fewest = self.fewest_seen()
-        for label in self.keys:
-            found += self._placed(label, worst, fewest)
-        sures = [np.where(x == big, -1, x) for x in found]
-        return np.maximum(np.max(sures, axis=0), -1)
-
-    def _itself(self) -> Array:
-        """True for pairs that may be a position and itself."""
-        same = self.mask.copy()
-        for side, s in self.keys:
-            if side == 1 and (0, s) in self.queries:
-                a, b = self.row((0, s)), self.column((1, s))
-                same &= a[:, None] == b[None, :]
-        return same
-
-    def _placed(
-        self, label: AxisLabel, worst: Array, fewest: Array
-    ) -> list[Array]:
-        """What the position with this index, or rank, has at least: one for each that is there."""
-        big = np.iinfo(np.int64).max
-        first = self.first(label)
-        if first is None:
-            return []
-        place, found = self.column(label), []
-        for at in range(first, first + self.symbols.n):
-            level = worst[:, place == at].min(axis=1, initial=big)
-            found.append(np.where(fewest > at - first, level, big))
-        return found
-
-    def first(self, label: AxisLabel) -> int | None:
-        """The least index, or rank; None for a symbol that several positions may share."""
-        if label[0] == 0:
-            return None
-        if label[1] == AT_INDEX:
-            return 0
-        return self.symbols.all[label[1]].first
-
-    def at_most_one(self, columns: Array) -> bool:
-        """True if of these keys of one query at most one can be there."""
-        if not len(columns):
-            return True
-        return any(
-            self.first(label) is not None
-            and len(np.unique(self.column(label)[columns])) == 1
-            for label in self.keys
-        )
+from handcraft.proof.lanes.totals import total_form
+from handcraft.proof.lanes.widened import kept_rows, places_of, widened
 
 
 class Levels:
     """A choice among positions by whole levels, -1 for what is never selected."""
 
-    def __init__(self, symbols: Symbols, form: Form) -> None:
+    def __init__(
+        self, symbols: Symbols, form: Form, *, asked_only: bool = False
+    ) -> None:
         self.symbols = symbols
-        form = self._settled(_first_of_each(symbols, form))
+        self.asked_only = asked_only  # whether another one is the same
+        form = _first_of_each(symbols, form)
+        wide = widened(symbols, form.labels)
+        form = (
+            self._settled(form)
+            if symbols.texts is None
+            else self._settled_at(form, wide)
+        )
         self.labels = form.labels
         self.queries, self.keys = by_side(self.labels)
         self.pairs = PairTable.of(symbols, self.queries, self.keys)
@@ -154,6 +68,8 @@ class Levels:
         levels = levels.reshape(self.pairs.mask.shape)
         self.levels = np.where(self.pairs.mask, levels, -1)
         self.sure = self.pairs.sure(self.levels)
+        self.kept = self._kept()
+        self.is_known = True  # False where no other one selects the same
         self.number = self._numbered()
 
     def _settled(self, form: Form) -> Form:
@@ -176,19 +92,49 @@ class Levels:
             form = new
         return form
 
+    def _settled_at(self, form: Form, wide: Labels) -> Form:
+        """The same over labels that stay: those of a text with a prompt."""
+        shape = self.symbols.shape(wide)
+        levels = spread(whole_numbers(form), form.labels, wide)
+        levels = np.broadcast_to(levels, shape)
+        pairs = PairTable.of(self.symbols, *by_side(wide))
+        levels = np.where(pairs.mask, levels.reshape(pairs.mask.shape), -1)
+        below = levels < pairs.sure(levels)[:, None]
+        levels = _dense(np.where(below, -1, levels)).reshape(shape)
+        if any(side == 1 and s > AT_END for side, s in wide):
+            counts = places_of(self.symbols, wide, levels >= 0)
+            wide, levels = alike(self.symbols, wide, levels, counts, -1)
+        return Form(wide, levels)
+
+    def _kept(self) -> tuple[Labels, Array, Array]:
+        """The levels, in whole, without the labels that nothing depends on, and what can be."""
+        shape = self.symbols.shape(self.labels)
+        levels, mask = (
+            self.levels.reshape(shape),
+            self.pairs.mask.reshape(shape),
+        )
+        if self.symbols.texts is None:
+            return self.labels, levels, mask
+        return kept_rows(self.labels, levels, mask, -1)
+
     def _numbered(self) -> int:
         """The number of the choice: that of another one, where both always select the same."""
         if (known := self._of_index()) is not None:
             return known
         numbers: dict[Any, int] = self.symbols.choices
-        key = (self.labels, self.levels.tobytes())
+        labels, levels, _ = self.kept
+        key = (self.symbols.asking, labels, levels.tobytes())
+        self.is_known = key in numbers
+        if self.asked_only and not self.is_known:
+            return -1
         return numbers.setdefault(key, len(numbers))
 
     def _of_index(self) -> int | None:
         """The choice whose index is what this one asks for: there(index) == that."""
-        if len(self.labels) != 2 or self.labels[1] != (1, AT_INDEX):
+        labels, levels, mask = self.kept
+        if len(labels) != 2 or labels[1] != (1, AT_INDEX):
             return None
-        asked = self.symbols.all[self.labels[0][1]]
+        asked = self.symbols.all[labels[0][1]]
         if asked.choice is None or asked.choice[1] != AT_INDEX:
             return None
         index = np.arange(self.symbols.n)
@@ -197,9 +143,7 @@ class Levels:
             [-1 if isinstance(x, Nowhere) else int(x) for x in values]
         )
         same = wanted[:, None] == index[None, :]
-        if np.array_equal(
-            (self.levels >= 0) & self.pairs.mask, same & self.pairs.mask
-        ):
+        if np.array_equal((levels >= 0) & mask, same & mask):
             return asked.choice[0]
         return None
 
@@ -211,20 +155,39 @@ class Levels:
         if first is not self:  # it knows who asks
             return first.picked(symbol)
         if self.symbols.all[symbol].everywhere:
+            if self.symbols.texts is not None:  # who reads it asks for a place
+                return variable(self.symbols, symbol)
             places = self.picked(AT_INDEX).table.reshape(-1)
             if any(isinstance(x, Nowhere) for x in places):
                 raise Rejected("what all positions share, read at none")
             return variable(self.symbols, symbol)
-        if (known := self._certain(symbol)) is not None:
+        if (known := self._known_form(symbol)) is not None:
             return known
-        key = ("picked", self.number, symbol)
+        key = ("picked", self.symbols.asking, self.number, symbol)
         if key not in self.symbols.known:
-            self.symbols.known[key] = self._new(symbol)
-        return variable(self.symbols, self.symbols.known[key])
+            moved = found_there(self, symbol)
+            self.symbols.known[key] = (
+                variable(self.symbols, self._new(symbol))
+                if moved is None
+                else moved
+            )
+        form: Form = self.symbols.known[key]
+        return form
 
-    def _certain(self, symbol: int) -> Form | None:
+    def _known_form(self, symbol: int) -> Form | None:
+        """The symbol at the selected position, where no symbol of its own is needed."""
+        found = self.certain(symbol)
+        if found is None and self.symbols.texts is not None:
+            found = self._itself_at(symbol)
+            if found is None:
+                found = self._otherwise(symbol)
+        return found
+
+    def certain(self, symbol: int) -> Form | None:
         """The symbol as a form of the query's symbols, where those decide it; else None."""
         asked = self.symbols.possible(self.queries).reshape(-1)
+        if self.symbols.texts is not None:
+            return self._only(symbol, asked)
         if (1, symbol) not in self.keys:
             if (self.levels[asked] >= 0).any():
                 return None
@@ -232,7 +195,7 @@ class Levels:
         else:
             column = self.pairs.column((1, symbol))
         values = self.symbols.all[symbol].values
-        found: list[Any] = [self._none(symbol)] * len(asked)
+        found: list[Any] = [self.none_of(symbol)] * len(asked)
         for row in np.flatnonzero(asked):
             may = np.unique(column[self.levels[row] >= 0])
             if len(may) > 1 or (len(may) and self.sure[row] < 0):
@@ -242,12 +205,119 @@ class Levels:
         table = as_objects(found).reshape(self.symbols.shape(self.queries))
         return collapsed(self.symbols, Form(self.queries, table))
 
+    def _with(self, levels: Array, *, asked_only: bool = False) -> Levels:
+        """The choice with other levels of the same pairs."""
+        shape = self.symbols.shape(self.labels)
+        form = Form(self.labels, levels.reshape(shape))
+        return Levels(self.symbols, form, asked_only=asked_only)
+
+    def _itself_at(self, symbol: int) -> Form | None:
+        """A symbol where some queries surely read themselves: their own, and that of a choice which
+        says nothing for them; None where there are no such queries.
+        """
+        place, index = self.certain(AT_INDEX), (0, AT_INDEX)
+        if place is None or index not in self.queries:
+            return None
+        at = over(self.symbols, place, self.queries).reshape(-1)
+        asked = self.symbols.possible(self.queries).reshape(-1)
+        own = (at == self.pairs.row(index)) & asked
+        if not own.any():
+            return None
+        mine = variable(self.symbols, symbol)
+        if own[asked].all():
+            return mine
+        rest = self._with(np.where(own[:, None], -1, self.levels))
+        flags = as_objects(own.tolist()).reshape(
+            self.symbols.shape(self.queries)
+        )
+        gone, none = rest.none_of(symbol), self.none_of(symbol)
+        return applied(
+            self.symbols,
+            lambda is_own, x, other: (
+                x if is_own else none if other == gone else other
+            ),
+            Form(self.queries, flags),
+            mine,
+            rest.picked(symbol),
+        )
+
+    def _otherwise(self, symbol: int) -> Form | None:
+        """A symbol of a choice that falls back to a known value: that of a known choice without
+        the positions that have it, and the value where this selects none; None for any other.
+        """
+        found = self._fallback(symbol)
+        if found is None:
+            return None
+        levels, values = found
+        rest = self._with(levels, asked_only=True)
+        if rest.number != self.number and rest.is_known:
+            gone = rest.none_of(symbol)
+            shape = self.symbols.shape(self.queries)
+            return applied(
+                self.symbols,
+                lambda x, other: other if x == gone else x,
+                rest.picked(symbol),
+                Form(self.queries, as_objects(values).reshape(shape)),
+            )
+        return None
+
+    def _fallback(self, symbol: int) -> tuple[Array, list[Any]] | None:
+        """The levels without those at the bottom that all have one value of the symbol and of which
+        one surely is there, and the value of each query; None where there are no such levels.
+        """
+        mask = self._having(symbol)  # [n_query, n_key, n_value]
+        if mask is None:
+            return None
+        levels, none = self.levels.copy(), self.none_of(symbol)
+        values: list[Any] = [none] * len(levels)
+        for row in np.flatnonzero(self.sure >= 0):
+            kept = np.flatnonzero(levels[row] >= 0)
+            order = kept[np.argsort(levels[row, kept], kind="stable")]
+            may = mask[row, order]  # [n_kept, n_value], the lowest first
+            so_far = np.logical_or.accumulate(may, axis=0).sum(axis=1)
+            cut = levels[row, order[so_far > 1]].min(initial=len(levels[row]))
+            below = order[levels[row, order] < cut]
+            if not len(below) or cut <= self.sure[row]:
+                continue
+            values[row] = self._values(symbol)[
+                int(mask[row, below].any(0).argmax())
+            ]
+            levels[row, below] = -1
+        return None if all(x is none for x in values) else (levels, values)
+
+    def _having(self, symbol: int) -> Array | None:
+        """[n_query, n_key, n_value] True for what a key can have; None where that is too much."""
+        wide = tuple(sorted({*self.keys, (1, symbol)}))
+        shape = (*self.symbols.shape(self.queries), *self.symbols.shape(wide))
+        size = len(self._values(symbol))
+        if (1, symbol) in self.keys:
+            column = self.pairs.column((1, symbol))
+            return self.pairs.mask[..., None] & (
+                column[:, None] == np.arange(size)
+            )
+        if np.prod(shape, dtype=np.int64) > MOST_TABLE_ROWS:
+            return None
+        mask = self.symbols.possible((*self.queries, *wide)).reshape(shape)
+        axis = len(self.queries) + wide.index((1, symbol))
+        return np.moveaxis(mask, axis, -1).reshape(*self.levels.shape, size)
+
+    def _only(self, symbol: int, asked: Array) -> Form | None:
+        """The same, where of each query there is one value that it may read."""
+        fact = self._fact(symbol)
+        if (fact[asked].sum(axis=1) != 1).any():
+            return None
+        values = (*self._values(symbol), self.none_of(symbol))
+        which = np.where(asked, fact.argmax(axis=1), len(values) - 1)
+        table = as_objects([values[i] for i in which])
+        table = table.reshape(self.symbols.shape(self.queries))
+        return collapsed(self.symbols, Form(self.queries, table))
+
     def _new(self, symbol: int) -> int:
         """A symbol of what can be read, and a fact on who reads it."""
         fact = self._fact(symbol)
         asked = self.symbols.possible(self.queries).reshape(-1)
         may: Array = np.array(fact[asked].any(axis=0))
-        values = (*self._values(symbol), self._none(symbol))
+        values = (*self._values(symbol), self.none_of(symbol))
         kept = tuple(
             x for x, is_one in zip(values, may.tolist(), strict=True) if is_one
         )
@@ -261,17 +331,80 @@ class Levels:
         labels = (*(s for _, s in self.queries), new)
         self.symbols.learn(labels, fact[:, may].reshape(shape))
         self._beside(new, symbol)
-        for own, weights, form in self.symbols.known.get("totals", []):
+        self._agrees(new, symbol)
+        for own, weights, form in self.symbols.totals:
             linked(self.symbols, self, new, (own, weights, form.labels[0][1]))
         return new
 
+    def _agrees(self, new: int, symbol: int) -> None:
+        """What is read at an index that is known is the same as another one reads there."""
+        if self.symbols.texts is None:
+            return
+        place = self.certain(AT_INDEX)
+        where = ((0, AT_INDEX), (0, AT_END))
+        if place is None or not set(place.labels) <= set(where):
+            return
+        wide = tuple(sorted(where))
+        none = Nowhere(-1, -1)
+        at = [
+            none if isinstance(x, Nowhere) else x
+            for x in over(self.symbols, place, wide).reshape(-1)
+        ]
+        key = "placed", self.symbols.asking, symbol
+        placed = self.symbols.known.setdefault(key, [])
+        for other, known in placed:
+            same = np.array([a == b for a, b in zip(at, known, strict=True)])
+            equal = [
+                [self._alike(a, b) for b in self._values(other)]
+                for a in self._values(new)
+            ]
+            fact = ~same[:, None, None] | np.array(equal)[None]
+            shape = (*self.symbols.shape(wide), *fact.shape[1:])
+            self.symbols.learn(
+                (*(s for _, s in wide), new, other), fact.reshape(shape)
+            )
+        placed.append((new, at))
+        self._is_there(new, symbol, wide, at)
+
+    def _is_there(
+        self, new: int, symbol: int, wide: Labels, at: list[Any]
+    ) -> None:
+        """What is read at an index that is known is what the key with this index has."""
+        index = np.arange(self.symbols.n)
+        places = np.array([-1 if isinstance(x, Nowhere) else x for x in at])
+        there = (places[:, None] == index[None]).reshape(
+            *self.symbols.shape(wide), self.symbols.n
+        )
+        own = np.array(
+            [
+                [not self._alike(a, b) for b in self._values(symbol)]
+                for a in self._values(new)
+            ]
+        )
+        gone = np.array(
+            [a == self.none_of(symbol) for a in self._values(new)], dtype=bool
+        )
+        self.symbols.never(
+            (*wide, (1, AT_INDEX)),
+            there,
+            ((0, new), (1, symbol)),
+            own & ~gone[:, None],
+        )
+
+    def _alike(self, a: Any, b: Any) -> bool:
+        """True for the same value, each as its choice has it."""
+        if isinstance(a, Nowhere) and isinstance(b, Nowhere):
+            return a.read == b.read
+        return bool(type(a) is type(b) and a == b)
+
     def _beside(self, new: int, symbol: int) -> None:
         """What is read at one position is read there together, or nowhere."""
-        key = ("together", self.number)
+        key = ("together", self.symbols.asking, self.number)
         together = self.symbols.known.setdefault(key, [])
         for other, read in together:
             labels = tuple(sorted(((0, symbol), (0, read))))
-            fits = self.symbols.possible(labels)
+            with self.symbols.of_asked(False):  # it is any position
+                fits = self.symbols.possible(labels)
             fits = fits if labels[0] == (0, symbol) else fits.T
             fact = np.array(
                 [
@@ -288,14 +421,14 @@ class Levels:
     def _values(self, symbol: int) -> tuple[Any, ...]:
         return self.symbols.all[symbol].values
 
-    def _none(self, symbol: int) -> Nowhere:
+    def none_of(self, symbol: int) -> Nowhere:
         """What is read of a symbol where no position is selected: it is no value of the symbol,
         which is older than what is read of it.
         """
         return Nowhere(self.number, symbol)
 
     def _fit(self, a: Any, symbol: int, b: Any, read: int, fits: Array) -> bool:
-        gone = a == self._none(symbol), b == self._none(read)
+        gone = a == self.none_of(symbol), b == self.none_of(read)
         if any(gone):
             return all(gone)
         at = self._values(symbol).index(a), self._values(read).index(b)
@@ -306,6 +439,9 @@ class Levels:
         size = len(self.symbols.all[symbol].values)
         fact = np.zeros((len(self.levels), size + 1), dtype=bool)
         fact[:, -1] = self.sure < 0
+        if self.symbols.texts is not None and (1, symbol) not in self.keys:
+            fact[:, :-1] = self._there(symbol)
+            return fact
         for row, levels in enumerate(self.levels):
             chosen = levels >= 0
             if (1, symbol) in self.keys:
@@ -313,6 +449,93 @@ class Levels:
             else:
                 fact[row, :-1] = chosen.any()
         return fact
+
+    def _there(self, symbol: int) -> Array:
+        """[n_query, n_value] True for what a position that may be selected can have."""
+        mask = self._having(symbol)
+        chosen: Array = np.array(self.levels >= 0)
+        if mask is None:
+            size = len(self._values(symbol))
+            some: Array = np.array(chosen.any(axis=1))
+            return np.repeat(some[:, None], size, axis=1)
+        found: Array = mask & chosen[..., None]
+        return np.array(found.any(axis=1))
+
+
+def found_there(choice: Levels, symbol: int) -> Form | None:
+    """A total, or a choice, of the position that is selected, as one of the position that asks;
+    None where that is not known: at an index that is known it is over what stands up to there.
+    """
+    symbols = choice.symbols
+    made = _made(symbols, symbol)
+    if symbols.texts is None or not symbols.asking or made is None:
+        return None
+    labels, table, nothing = made
+    place = choice.certain(AT_INDEX)
+    if place is None or any(
+        isinstance(x, Nowhere)
+        for x in place.table[symbols.possible(place.labels)]
+    ):
+        return None
+    read = [_found(choice, place, label) for label in labels]
+    try:
+        wide, found = composed(symbols, labels, table, read, nothing)
+        form = _up_to(symbols, Form(wide, found), place, nothing)
+    except Rejected:
+        return None
+    values = symbols.all[symbol].values
+    if nothing == 0:
+        return _one_of(symbols, values, total_form(symbols, form))
+    number, read_there = symbols.all[symbol].choice or (0, 0)
+    own = Levels(symbols, form)
+    gone = Nowhere(number, read_there)
+    seen = applied(
+        symbols,
+        lambda x: gone if x == own.none_of(read_there) else x,
+        own.picked(read_there),
+    )
+    return _one_of(symbols, values, seen)
+
+
+def _one_of(symbols: Symbols, values: tuple[Any, ...], form: Form) -> Form:
+    """A form that has these values alone in all texts: in a row with another one there is none."""
+    known = {(type(x) is str, x) for x in values}
+    return applied(
+        symbols,
+        lambda x: x if (type(x) is str, x) in known else values[0],
+        form,
+    )
+
+
+def _made(symbols: Symbols, symbol: int) -> tuple[Labels, Array, int] | None:
+    """The weights that a total is made of, or the levels of a choice, and what is no selection."""
+    if (weights := symbols.known.get(("weights", symbol))) is not None:
+        return (*weights, 0)
+    if (chosen := symbols.all[symbol].choice) is not None:
+        levels: Levels = symbols.known["levels", chosen[0]]
+        return (*levels.kept[:2], -1)
+    return None
+
+
+def _found(choice: Levels, place: Form, label: AxisLabel) -> Form:
+    """What a label of the selected position is: its own symbols are found there."""
+    side, symbol = label
+    if side == 1 or choice.symbols.all[symbol].everywhere:
+        return variable(choice.symbols, symbol, side)
+    return place if symbol == AT_INDEX else choice.picked(symbol)
+
+
+def _up_to(symbols: Symbols, form: Form, place: Form, nothing: int) -> Form:
+    """A table of pairs, with `nothing` at keys behind a place."""
+    labels = tuple(sorted({*form.labels, *place.labels, (1, AT_INDEX)}))
+    shape = symbols.shape(labels)
+    table = np.broadcast_to(spread(form.table, form.labels, labels), shape)
+    numbers = [-1 if isinstance(x, Nowhere) else x for x in place.table.flat]
+    at = np.array(numbers, dtype=np.int64).reshape(place.table.shape)
+    at = spread(at, place.labels, labels)
+    index = symbols.place(labels, (1, AT_INDEX), np.arange(symbols.n))
+    kept = np.where(index <= at, table, nothing)
+    return Form(labels, as_objects(kept.reshape(-1).tolist()).reshape(shape))
 
 
 def one_at_most(symbols: Symbols, form: Form) -> bool:
@@ -322,12 +545,6 @@ def one_at_most(symbols: Symbols, form: Form) -> bool:
     levels = whole_numbers(form)
     chosen = (levels.reshape(pairs.mask.shape) >= 0) & pairs.mask
     return all(pairs.at_most_one(np.flatnonzero(row)) for row in chosen)
-
-
-def by_side(labels: Labels) -> tuple[Labels, Labels]:
-    """The labels of the query, and those of the key."""
-    queries = tuple(x for x in labels if x[0] == 0)
-    return queries, tuple(x for x in labels if x[0] == 1)
 
 
 def _first_of_each(symbols: Symbols, form: Form) -> Form:
