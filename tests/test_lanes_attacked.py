@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lane_programs import tagged
 
-from handcraft.core.errors import WeightsError
+from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.proof.by_lanes import certificate_of
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.certificate import (
@@ -18,6 +18,8 @@ from handcraft.proof.lanes.certificate import (
     to_json,
 )
 from handcraft.proof.lanes.check import check_lanes, measured_lanes
+from handcraft.proof.lanes.meaning import MeaningForms
+from handcraft.proof.lanes.symbols import Symbols
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import ratio
 
@@ -68,3 +70,27 @@ def test_a_number_that_is_too_long_is_no_number(key: str, number: int) -> None:
     (data["invariants"][0] if key == "radius" else data)[key] = number
     with pytest.raises(WeightsError, match="is no"):
         lanes_from_json(data)
+
+
+# ------------------------------------------------------------ what has no value
+
+
+TOKEN = {"op": "token_at", "args": [{"op": "here"}]}
+ITSELF = {
+    "op": "equal",
+    "args": [{"op": "there", "args": [{"op": "here"}]}, {"op": "here"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("op", "where"),
+    [("total_where", 0), ("total_where", ITSELF), ("mean", ITSELF)],
+    ids=["a sum of none", "a sum of one", "a mean of one"],
+)
+def test_a_sum_of_texts_has_no_value(op: str, where: Any) -> None:
+    """The evaluator refuses it, whatever is selected; so it has no form."""
+    e = Expression.model_validate({"op": op, "args": [TOKEN, where]})
+    with pytest.raises(ProgramError, match="takes numbers, found 'a'"):
+        e.all("ab", causal=True)
+    with pytest.raises(Rejected, match="a sum of what may be a text"):
+        MeaningForms(Symbols(("a", "b"), 2, causal=True)).of(e)

@@ -134,12 +134,20 @@ def test_a_weight_is_off_by_exp_unless_it_is_the_only_greatest() -> None:
     top, low, near, wide = (
         means.label(s, np.zeros(1), np.zeros(1))[0] for s in pairs
     )
-    assert means._theta(top, 1, top, [top, low]) == 0
-    assert means._theta(top, 3, top, [top, low]) == 0
-    assert means._theta(low, 1, top, [top, low]) > 9 * U
-    assert means._theta(top, 1, top, [top, near]) > 8 * U
-    assert means._theta(wide, 1, top, [top, wide]) > 0.25
-    assert means._theta(wide, 2, wide, [wide]) > 0.25
+
+    def off(kind: int, n: int, best: int, kinds: list[int]) -> float:
+        """The relative error of a weight of one of n keys, beside one key of each other class."""
+        counts = [n if k == kind else 1 for k in kinds]
+        place = np.array([[kinds.index(best)]])
+        found = means._theta(np.array([kinds]), np.array([counts]), place)
+        return float(found[0, kinds.index(kind)])
+
+    assert off(top, 1, top, [top, low]) == 0
+    assert off(top, 3, top, [top, low]) == 0
+    assert off(low, 1, top, [top, low]) > 9 * U
+    assert off(top, 1, top, [top, near]) > 8 * U
+    assert off(wide, 1, top, [top, wide]) > 0.25
+    assert off(wide, 2, wide, [wide]) > 0.25
 
 
 def test_a_division_that_rounds_moves_large_scores() -> None:

@@ -224,13 +224,13 @@ BUGS = [
     ),
     Bug(
         "softmax.py",
-        "leak = self._leak(top, self.n_keys - int(counts.sum()))",
-        "leak = 0.0",
+        "left_out = self.n_keys - counts.sum(axis=1)",
+        "left_out = 0 * counts.sum(axis=1)",
     ),
     Bug(
         "softmax.py",
-        "top = max(kinds, key=lambda k: self.low[k])",
-        "top = min(kinds, key=lambda k: self.low[k])",
+        "top = low.argmax(axis=1)[:, None]",
+        "top = low.argmin(axis=1)[:, None]",
     ),
     Bug(
         "softmax.py",
@@ -246,32 +246,34 @@ BUGS = [
     ),
     Bug(
         "softmax.py",
-        "if len(kinds) == 1 and theta[0] == 0 and (leak <= self.precision.u / 4):",
-        "if len(kinds) == 1 and leak <= self.precision.u / 4:",
+        "alone = (theta[:, 0] == 0) & (leak <= self.precision.u / 4)",
+        "alone = leak <= self.precision.u / 4",
     ),
     Bug(
         "softmax.py",
-        "if kind == top and alone and (n == 1 or self.scores[top][1] == 0):",
-        "if kind == top and (n == 1 or self.scores[top][1] == 0):",
+        "sure = is_top & alone & ((counts == 1) | (radius == 0))",
+        "sure = is_top & ((counts == 1) | (radius == 0))",
     ),
     Bug(
         "softmax.py",
-        "if kind == top and alone and (n == 1 or self.scores[top][1] == 0):",
-        "if kind == top and alone:",
+        "sure = is_top & alone & ((counts == 1) | (radius == 0))",
+        "sure = is_top & alone",
     ),
     Bug(
         "softmax.py",
-        "width = (self.high[kind] - self.low[kind]) / 2 + (self.high[top] -"
-        " self.low[top]) / 2",
-        "width = (self.high[top] - self.low[top]) / 2",
+        "width = (high - low) / 2 + (top_high - top_low) / 2",
+        "width = (top_high - top_low) / 2",
     ),
     Bug(
         "softmax.py",
-        "return math.expm1(width + 2 * (u + 4 * OWN) * size) * 1.01 + (EXP_ERROR + 1) *"
-        " u * 1.01",
-        "return math.expm1(width + 2 * (u + 4 * OWN) * size) * 1.01",
+        "theta = np.expm1(off) * 1.01 + (EXP_ERROR + 1) * u * 1.01",
+        "theta = np.expm1(off) * 1.01",
     ),
-    Bug("softmax.py", "if not width + 2 * u * size < WIDEST:", "if False:"),
+    Bug(
+        "softmax.py",
+        "known = width + 2 * u * size < WIDEST",
+        "known = width == width",
+    ),
     Bug("softmax.py", "halvings = n.bit_length() - 1\n", "halvings = 0\n"),
     Bug(
         "softmax.py",
@@ -289,7 +291,11 @@ BUGS = [
         "moved = (weight * (off * np.minimum(",
         "moved = (weight * (0 * np.minimum(",
     ),
-    Bug("softmax.py", "if not theta.max() < WIDEST:", "if False:"),
+    Bug(
+        "softmax.py",
+        "known = theta.max(axis=1) < WIDEST",
+        "known = theta[:, 0] == theta[:, 0]",
+    ),
     # ------------------------------------------------ network
     Bug("network.py", "raise Undecided('the model is not causal')", "pass"),
     Bug(

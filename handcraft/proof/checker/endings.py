@@ -241,11 +241,30 @@ class EndingsJudge:
             low = np.minimum.reduceat(c - r, starts)
             high = np.maximum.reduceat(c + r, starts)
             return hull(low, high)
+        self._together(name, rows)
         found = [
             self._seen(name, q, i, row, position_states[i])
             for i, row in enumerate(rows)
         ]
         return np.stack([c for c, _ in found]), np.stack([r for _, r in found])
+
+    def _together(self, name: tuple[int, int], rows: list[_Row]) -> None:
+        """Compute the means of a head that rows ask for and that are not known, those of one
+        section and level at once.
+        """
+        asked: dict[Any, dict[int, None]] = {}
+        for row in rows:
+            slot, view = row.walk.named[name]
+            seen, level = row.place[3][slot], row.place[0]
+            if (
+                view.slot.query is not None
+                and (view, seen, level) not in self.means
+            ):
+                asked.setdefault((view, level), {})[seen] = None
+        for (view, level), numbers in asked.items():
+            means = view.softmax.means(list(numbers), level + 1)
+            for seen, c, r in zip(numbers, *means, strict=True):
+                self.means[view, seen, level] = c, r
 
     def _seen(
         self,
@@ -261,11 +280,7 @@ class EndingsJudge:
         (slot, view), level = row.walk.named[name], row.place[0]
         key: Any
         if view.slot.query is not None:
-            seen = row.place[3][slot]
-            key = view, seen, level
-            if key not in self.means:
-                self.means[key] = view.softmax.mean(seen, level + 1)
-            return self.means[key]
+            return self.means[view, row.place[3][slot], level]
         if len(position_states) > 1:
             raise Rejected(
                 "there are too many states of earlier positions to tell apart"

@@ -42,6 +42,26 @@ class Values:
         self._numbers: dict[bytes, int] = {}
         self._sums: dict[tuple[int, int], int] = {}
         self._hulls: dict[tuple[int, int], int] = {}
+        self._table: Array | None = None  # the rows so far, and room for more
+        self._in_table = 0
+
+    def of(self, numbers: Array) -> Array:  # [...] -> [..., 7, n_value]
+        """Return the rows of these numbers."""
+        self._fill()
+        return np.asarray(self._table)[numbers.astype(int)]
+
+    def _fill(self) -> None:
+        """Put the rows that are new into the table, which at least doubles when it is full."""
+        new = self.rows[self._in_table :]
+        if not new:
+            return
+        if self._table is None or len(self._table) < len(self.rows):
+            table = np.empty((2 * len(self.rows), *new[0].shape))
+            if self._table is not None:
+                table[: self._in_table] = self._table[: self._in_table]
+            self._table = table
+        self._table[self._in_table : len(self.rows)] = new
+        self._in_table = len(self.rows)
 
     def numbers(self, c: Array, r: Array) -> list[int]:  # [n, n_value] each
         """Return the numbers of the rows of single values."""

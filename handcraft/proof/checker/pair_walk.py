@@ -169,16 +169,13 @@ def _ends(softmax: Softmax, ends: dict[Any, list[Any]]) -> Ends:
     answered: dict[int, int] = {}
     for (_, position, _, _), (count, _) in ends.items():
         answered[position] = answered.get(position, 0) + count
-    means = [
-        softmax.mean(known, position + 1) for _, position, _, known in ends
-    ]
     ahead = np.array(
         [0 if a is None else 1 if a else -1 for a, _, _, _ in ends], dtype=int
     )
     places = np.array(
         [(position, kind) for _, position, kind, _ in ends], dtype=int
     ).reshape(-1, 2)
-    mean, radius = (np.array([float(m[i][0]) for m in means]) for i in (0, 1))
+    mean, radius = _means(softmax, places[:, 0], [name[3] for name in ends])
     return Ends(
         answered,
         ahead,
@@ -188,6 +185,19 @@ def _ends(softmax: Softmax, ends: dict[Any, list[Any]]) -> Ends:
         radius,
         [link for _, link in ends.values()],
     )
+
+
+def _means(
+    softmax: Softmax, positions: Array, seen: list[int]
+) -> tuple[Array, Array]:  # [n] -> [n], [n]
+    """Return the mean of what is seen at each of these positions, and how far it can be off."""
+    mean, radius = np.empty((2, len(seen)))
+    known = np.array(seen, dtype=int)
+    for position in np.unique(positions).tolist():
+        at = positions == position
+        c, r = softmax.means(known[at].tolist(), position + 1)
+        mean[at], radius[at] = c[:, 0], r[:, 0]
+    return mean, radius
 
 
 def context_of(link: _Link, rows: list[list[Class]]) -> list[int]:

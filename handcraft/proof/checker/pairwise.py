@@ -27,6 +27,7 @@ Rules of this file: nothing is taken from the certificate but the query, the gap
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -359,8 +360,7 @@ class Compared:
         self, rows: list[list[Class]], low: Array, high: Array
     ) -> tuple[Array, Array]:
         """Return the least of the low and the greatest of the high numbers of each class."""
-        places = zip(self.at.tolist(), self.tokens.tolist(), strict=True)
-        where = {place: e for e, place in enumerate(places)}
+        where = self._where
         least = list[float]()
         most = list[float]()
         for position, row in enumerate(rows):
@@ -369,6 +369,12 @@ class Compared:
                 least.append(float(low[members].min()))
                 most.append(float(high[members].max()))
         return np.array(least), np.array(most)
+
+    @cached_property
+    def _where(self) -> dict[tuple[int, int], int]:
+        """The position state of each position and token."""
+        places = zip(self.at.tolist(), self.tokens.tolist(), strict=True)
+        return {place: e for e, place in enumerate(places)}
 
     def _rounding(self, pair: Pair) -> Array:  # -> [n_position_states]
         """Return what the floats round of the mean, its projection, the addition and the
@@ -408,44 +414,63 @@ class Compared:
     ) -> None:
         """Keep some of the endings as contexts, with every logit bounded."""
         step = max(1, len(ends.link) // _EXAMPLES)
+        together: dict[int, list[list[int]]] = {}
         for i in range(0, len(ends.link), step):
-            found.keep(self._shown(context_of(ends.link[i], rows)))
+            context = context_of(ends.link[i], rows)
+            together.setdefault(len(context), []).append(context)
+        for contexts in together.values():
+            for shown in self._shown(contexts):
+                found.keep(shown)
 
-    def _shown(self, context: list[int]) -> Shown:
+    def _shown(self, contexts: list[list[int]]) -> list[Shown]:
+        """Return contexts of one length with what must follow and the bounds of every logit."""
         network = self.network
-        tokens = self.domain.tokens
-        self.setting.work.spend(len(context))
+        length = len(contexts[0])
+        self.setting.work.spend(length * len(contexts))
+        states = np.array(
+            [
+                [
+                    self.position_states.position_state(j, 0, token)
+                    for j, token in enumerate(context)
+                ]
+                for context in contexts
+            ]
+        )
+        softmax, keys = self._keys
+        seen = []
+        for row in states.tolist():
+            known = 0
+            for e in row:
+                known = softmax.insert(known, keys[e], -np.inf)
+            seen.append(known)
+        means = softmax.means(seen, length)
+        x = network.through(
+            self.head.layer, self.x[states[:, -1]], {self.head.number: means}
+        )
+        c, r = network.logits(x, np.arange(len(contexts)), network.rounding(x))
+        return [
+            Shown(tuple(context), self._expected(context), low, high)
+            for context, low, high in zip(contexts, c - r, c + r, strict=True)
+        ]
+
+    @cached_property
+    def _keys(self) -> tuple[Softmax, list[int]]:
+        """A softmax over all of the head's values, and the key of each position state in it."""
+        network = self.network
         softmax = Softmax(
             network.floats, self.head.scale, self.slot.gap, network.n_ctx
         )
-        known = 0
-        rows = [
-            self.position_states.position_state(j, 0, token)
-            for j, token in enumerate(context)
-        ]
-        for e in rows:
-            key = softmax.key(
-                float(self.low[e]), float(self.high[e]), self.c[e], self.r[e]
-            )
-            known = softmax.insert(known, key, -np.inf)
-        z, off = softmax.mean(known, len(context))
-        x = network.through(
-            self.head.layer,
-            self.x[[rows[-1]]],
-            {self.head.number: (z[None], off[None])},
-        )
-        c, r = network.logits(x, np.array([0]), network.rounding(x))
-        expected = evaluate(
+        scores = self.low.tolist(), self.high.tolist()
+        return softmax, softmax.keys_of(*scores, self.c, self.r)
+
+    def _expected(self, context: list[int]) -> int:
+        """Return the token that the claim says after a context."""
+        found = evaluate(
             self.rule,
-            [tokens[t] for t in context],
+            [self.domain.tokens[t] for t in context],
             end=len(context) - 1 if self.domain.language else None,
         )
-        return Shown(
-            tuple(context),
-            self.domain.ids[str(expected)],
-            (c - r)[0],
-            (c + r)[0],
-        )
+        return self.domain.ids[str(found)]
 
 
 def _named(item: tuple[Hashable, Class]) -> Hashable:

@@ -188,91 +188,116 @@ class Softmax:
     ) -> tuple[Array, Array]:  # -> [n_value] each
         """Return the mean value of so many keys and how far it can be off; no value is
         greater than `size` [n_value].
-
-        Raises Rejected if nothing is known of it.
         """
-        known = self.known[number]
-        left = n_keys - sum(group[2] for group in known.groups)
-        if not known.groups or left < 0:
-            raise Rejected("a head sees no key that is known")
-        low, high = self._scaled(known)
-        behind = self._behind(known) if left else math.inf
-        if behind < 0:
-            raise Rejected("a key that was left out may be the best")
-        top = max(range(len(low)), key=lambda i: low[i])
-        count = known.groups[top][2]
-        sharp = (
-            count == 1 or known.groups[top][0] == known.groups[top][1]
-        ) and all(x < low[top] for x in [*high[:top], *high[top + 1 :]])
-        leak = self._leak(behind, left)
+        c, r = self.means([number], n_keys, size)
+        return c[0], r[0]
+
+    def means(
+        self, numbers: Sequence[int], n_keys: int, size: Array | None = None
+    ) -> tuple[Array, Array]:  # -> [n, n_value] each
+        """Return the same of several numbers: what differs by the values alone is computed
+        together.
+        """
         size = self.size() if size is None else size
-        if sharp and len(low) == 1 and leak <= self.floats.u / 4:
-            return self._alone(count, self.rows[known.groups[0][3]], leak, size)
-        best = (low[top], high[top]) if sharp else (max(high), max(high))
-        return self._mixed(known, self._weights(low, high, best), leak, size)
+        together: dict[int, list[int]] = {}
+        for i, number in enumerate(numbers):
+            n_groups = len(self.known[number].groups)
+            together.setdefault(n_groups, []).append(i)
+        c, r = np.empty((2, len(numbers), len(size)))
+        for at in together.values():
+            known = [self.known[numbers[i]] for i in at]
+            c[at], r[at] = self._means(known, n_keys, size)
+        return c, r
 
-    def _behind(self, known: KeysSoFar) -> float:
+    def _means(
+        self, known: Sequence[KeysSoFar], n_keys: int, size: Array
+    ) -> tuple[Array, Array]:  # -> [n, n_value] each
+        """Return the means where there are equally many groups.
+
+        Raises Rejected if nothing is known of them.
+        """
+        # [n, n_groups, 4]
+        groups = np.array([one.groups for one in known], dtype=np.float64)
+        groups = groups.reshape(len(known), -1, 4)
+        scores, counts = groups[:, :, :2], groups[:, :, 2]
+        left = n_keys - counts.sum(axis=1)  # [n]
+        if not groups.size or (left < 0).any():
+            raise Rejected("a head sees no key that is known")
+        behind = self._behind(scores, np.array([one.behind for one in known]))
+        if ((left > 0) & (behind < 0)).any():
+            raise Rejected("a key that was left out may be the best")
+        leak = self._leak(behind, left)
+        # [n, n_groups, 7, n_value]
+        rows = self.values.of(groups[:, :, 3])
+        low, high = self._scaled(scores)
+        top, sharp = _sharp(scores, counts, low, high)
+        alone = sharp & (low.shape[1] == 1) & (leak <= self.floats.u / 4)
+        c, r = np.empty((2, len(known), len(size)))
+        for n in set(counts[alone, 0].tolist()):
+            at = alone & (counts[:, 0] == n)
+            c[at], r[at] = self._alone(int(n), rows[at, 0], leak[at], size)
+        at = ~alone
+        if at.any():
+            best = _best(low[at], high[at], top[at], sharp[at])
+            weights = self._weights(low[at], high[at], best)
+            c[at], r[at] = self._mixed(
+                counts[at], rows[at], weights, leak[at], size
+            )
+        return c, r
+
+    def _behind(self, scores: Array, behind: Array) -> Array:  # -> [n]
         """Return how far the keys left out are behind, after the division."""
-        behind = known.behind / self.scale * (1 - 1e-12)
-        return behind - self._wide(known, known.behind)
+        # how much the division can take off a distance of scores
+        wide = (
+            2
+            * self._rounds
+            * (np.abs(scores).max(axis=(1, 2)) + np.abs(behind))
+            / self.scale
+        )
+        return np.asarray(behind / self.scale * (1 - 1e-12) - wide)
 
-    def _scaled(self, known: KeysSoFar) -> tuple[list[float], list[float]]:
-        """Return the least and greatest scores after the division by sqrt(d_head), up to a
-        number that is the same for all of them.
+    def _scaled(self, scores: Array) -> tuple[Array, Array]:
+        """Return the least and greatest scores [n, n_groups] after the division by
+        sqrt(d_head), up to a number that is the same for all of a row.
 
         Each quotient is rounded by itself, by u of its size. The divisor is off by 3u at
         most, but it is one divisor: where two scores lie near each other, so do the quotients.
         """
-        if not self._rounds:
-            return (
-                [g[0] / self.scale for g in known.groups],
-                [g[1] / self.scale for g in known.groups],
-            )
-        u = self.floats.u * 1.01
-        best = max(g[0] for g in known.groups)
-        off = [
-            [u * abs(x) + 3 * u * abs(x - best) for x in g[:2]]
-            for g in known.groups
-        ]
-        pairs = list(zip(known.groups, off, strict=True))
-        return (
-            [(g[0] - wide[0]) / self.scale for g, wide in pairs],
-            [(g[1] + wide[1]) / self.scale for g, wide in pairs],
+        low, high = scores[:, :, 0], scores[:, :, 1]
+        u = self.floats.u * 1.01 if self._rounds else 0.0
+        best = low.max(axis=1, keepdims=True)
+        below, above = (
+            u * np.abs(x) + 3 * u * np.abs(x - best) for x in (low, high)
         )
+        return (low - below) / self.scale, (high + above) / self.scale
 
-    def _wide(self, known: KeysSoFar, behind: float) -> float:
-        """Return how much the division can take off a distance of scores."""
-        return (
-            2
-            * self._rounds
-            * (
-                max(abs(x) for group in known.groups for x in group[:2])
-                + abs(behind)
-            )
-            / self.scale
-        )
-
-    def _leak(self, behind: float, left: int) -> float:
+    def _leak(self, behind: Array, left: Array) -> Array:  # [n], [n] -> [n]
         """Return an upper bound on the total weight of all keys left out, against a best one."""
-        if left == 0 or behind >= self.floats.silent:
-            return 0.0
+        some = (left > 0) & ~(behind >= self.floats.silent)
+        leak = np.zeros(len(left))
         # exp is exact to 8u only where it is normal
-        return left * (math.exp(-behind) * 1.01 + self.floats.least)
+        leak[some] = left[some] * (
+            _exp(-behind[some]) * 1.01 + self.floats.least
+        )
+        return leak
 
     def _alone(
-        self, n: int, row: Array, leak: float, most: Array
-    ) -> tuple[Array, Array]:
-        """Return the mean of keys of one score, ahead of all others: each weighs exactly 1
+        self, n: int, rows: Array, leak: Array, most: Array
+    ) -> tuple[
+        Array, Array
+    ]:  # [n_means, 7, n_value] -> [n_means, n_value] each
+        """Return the means of n keys of one score, ahead of all others: each weighs exactly 1
         before the division.
 
         With what leaked, at most u / 4, they still sum to exactly n: beside 1 it is rounded
         away. Beside a sum of values it is rounded away as well if the sum is exact and not
         0, and the leak is far below its last bit.
         """
-        total, r, size, power = row[:4]
+        total, r, size, power = rows.swapaxes(0, 1)[:4]
+        leak = leak[:, None]
         # adding it is off by no more
-        leaked = 3.1 * leak * most + (
-            self.n_ctx * self.floats.least if leak else 0.0
+        leaked = 3.1 * leak * most + np.where(
+            leak > 0, self.n_ctx * self.floats.least, 0.0
         )
         if n == 1:
             return total, (r + leaked) * UP
@@ -287,7 +312,7 @@ class Softmax:
             & (r == 0)
             & ((leak == 0) | absorbed)
         )
-        n_terms = self.n_ctx if leak else n
+        n_terms = np.where(leak > 0, self.n_ctx, n)
         rounding = (
             self.floats.gamma(n_terms + 4) * (size / n + leaked)
             + n_terms * self.floats.least
@@ -296,35 +321,42 @@ class Softmax:
 
     def _mixed(
         self,
-        known: KeysSoFar,
+        counts: Array,
+        rows: Array,
         weights: tuple[Array, Array],
-        leak: float,
+        leak: Array,
         size: Array,
-    ) -> tuple[Array, Array]:
-        """Return the mean of several groups, given the least and greatest weight of a key
-        of each [n_groups].
+    ) -> tuple[Array, Array]:  # -> [n, n_value] each
+        """Return the means of several groups [n, n_groups, 7, n_value], given the number of
+        keys, and the least and greatest weight of a key of each group [n, n_groups].
         """
         least, most = weights
-        counts = np.array([float(g[2]) for g in known.groups])
-        # [n_groups, 7, n_value]
-        rows = np.stack([self.rows[g[3]] for g in known.groups])
         w = (least + most) / 2
-        total = float(least @ counts)
-        if not total > 0:
+        total = (least * counts).sum(axis=1)[:, None]
+        if not (total > 0).all():
             raise Rejected("the weights of a head cannot be bounded")
-        z = (w @ rows[:, 0]) / (w @ counts)  # [n_value]
+        sums, radii, sizes, least_of, most_of = (
+            rows[:, :, i] for i in (0, 1, 2, 5, 6)
+        )
+        z = (
+            _weighed(w, sums) / (w * counts).sum(axis=1)[:, None]
+        )  # [n, n_value]
+        middle = z[:, None]
         # how far all values of a group are from the mean, in two ways
-        furthest = np.maximum(np.abs(rows[:, 5] - z), np.abs(rows[:, 6] - z))
-        away = np.minimum(  # [n_groups, n_value]
-            rows[:, 2] + counts[:, None] * np.abs(z),
-            counts[:, None] * furthest,
+        furthest = np.maximum(
+            np.abs(least_of - middle), np.abs(most_of - middle)
         )
+        away = np.minimum(  # [n, n_groups, n_value]
+            sizes + counts[:, :, None] * np.abs(middle),
+            counts[:, :, None] * furthest,
+        )
+        lost = leak[:, None]
         moved = (
-            (most - least) / 2 @ away
-            + most @ rows[:, 1]
-            + leak * (size + np.abs(z))
+            _weighed((most - least) / 2, away)
+            + _weighed(most, radii)
+            + lost * (size + np.abs(z))
         )
-        mass = (most @ rows[:, 2] + leak * size) / total
+        mass = (_weighed(most, sizes) + lost * size) / total
         gamma = self.floats.gamma(self.n_ctx + 4)
         rounding = gamma * (
             mass + np.abs(z)
@@ -335,13 +367,13 @@ class Softmax:
         ) * UP
 
     def _weights(
-        self, low: list[float], high: list[float], best: tuple[float, float]
-    ) -> tuple[Array, Array]:
+        self, low: Array, high: Array, best: tuple[Array, Array]
+    ) -> tuple[Array, Array]:  # [n, n_groups] -> the same
         """Return the least and the greatest weight of a key of each group, against the best
         score.
 
-        `best` is where that lies; if it is a group's own, a key of the group weighs exactly
-        1.
+        `best` is where that lies [n, 1] each; if it is a group's own, a key of the group
+        weighs exactly 1.
         """
         u, (bottom, top) = self.floats.u, best
         error = 9.5 * u
@@ -350,20 +382,50 @@ class Softmax:
         )  # what may be flushed to zero is below that
         # below the least normal number exp is known up to that
         rest = self.floats.least
-        least = []
-        most = []
-        for a, b in zip(low, high, strict=True):
-            if (a, b) == best:  # it is the greatest score itself: exp(0) = 1
-                least.append(1.0)
-                most.append(1.0)
-                continue
-            off = u * (abs(top - a) + 1) + 2.0**-48 * (abs(a) + abs(top))
-            least.append(
-                0.0
-                if a - top < faint
-                else math.exp(a - top - off) * (1 - error)
-            )
-            most.append(
-                math.exp(min(b - bottom, 0.0) + off) * (1 + error) + rest
-            )
-        return np.array(least), np.array(most)
+        off = u * (np.abs(top - low) + 1) + 2.0**-48 * (
+            np.abs(low) + np.abs(top)
+        )
+        least = np.where(
+            low - top < faint, 0.0, _exp(low - top - off) * (1 - error)
+        )
+        most = _exp(np.minimum(high - bottom, 0.0) + off) * (1 + error) + rest
+        # it is the greatest score itself: exp(0) = 1
+        own = (low == bottom) & (high == top)
+        return np.where(own, 1.0, least), np.where(own, 1.0, most)
+
+
+def _sharp(
+    scores: Array, counts: Array, low: Array, high: Array
+) -> tuple[Array, Array]:  # [n, n_groups, ...] -> [n], [n] bool
+    """Return the group with the greatest score, and where each of its keys has surely the
+    greatest score of all: it is one key, or they have one score, and all others are below.
+    """
+    each = np.arange(len(low))
+    top = low.argmax(axis=1)
+    one = (counts[each, top] == 1) | (
+        scores[each, top, 0] == scores[each, top, 1]
+    )
+    below = high < low[each, top][:, None]
+    below[each, top] = True
+    return top, one & below.all(axis=1)
+
+
+def _best(
+    low: Array, high: Array, top: Array, sharp: Array
+) -> tuple[Array, Array]:  # [n, n_groups], [n] -> [n, 1] each
+    """Return between what the best score lies."""
+    each = np.arange(len(low))
+    most = high.max(axis=1)
+    bottom = np.where(sharp, low[each, top], most)
+    return bottom[:, None], np.where(sharp, high[each, top], most)[:, None]
+
+
+def _weighed(w: Array, x: Array) -> Array:  # [n, k], [n, k, d] -> [n, d]
+    """Return the sum of the k rows of each x, each times its weight."""
+    return np.asarray(np.matmul(w[:, None], x)[:, 0])
+
+
+def _exp(x: Array) -> Array:  # [...] -> [...]
+    """Return exp of each number as the C library computes it, within one last bit."""
+    found = [math.exp(value) for value in x.ravel().tolist()]
+    return np.array(found, dtype=np.float64).reshape(x.shape)

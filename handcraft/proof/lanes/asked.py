@@ -213,6 +213,11 @@ class AskedMeaning(MeaningForms):
             raise Rejected("the first token may be the best")
         return super()._best(e)
 
+    def _mean(self, e: Expression) -> Form:
+        if self._may(self._at_first(selection_of(e).condition)):
+            raise Rejected("the first token may be among those of a mean")
+        return super()._mean(e)
+
     def _fetch(self, e: Expression) -> Form:
         if self._may(self._at_first(selection_of(e).condition)):
             raise Rejected("the first token may be fetched")

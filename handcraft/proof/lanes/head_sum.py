@@ -61,16 +61,23 @@ def sum_of_head(
     unit, numbers, far = units_of(lane)
     weights = weights_of(head.symbols, scores.pairs, near, lane.labels, numbers)
     summed = total_form(head.symbols, weights)
-    size = lane.most
-    error = head.n * (
-        off * size + share * float((far + lane.radius).max()) * UP + rest * size
-    ) + small_of(head, size)
-    table = np.array(
-        [float(x) for x in summed.table.reshape(-1)], dtype=np.float64
-    ).reshape(summed.table.shape)
-    c = table * (share * unit)
-    r = np.full_like(c, error * UP) + np.abs(c) * 2.0**-50
-    return LaneNumbers(summed.labels, c, r * UP)
+    c = _as_floats(summed) * unit
+    # a share is off in proportion to what it brings: of values of one sign that is the sum itself
+    mask = head.symbols.possible(weights.labels)
+    sizes = weights.table[mask].astype(np.float64)
+    one_sign = (sizes >= 0).all() or (sizes <= 0).all()
+    most = np.abs(c) if one_sign else np.full_like(c, head.n * lane.most)
+    wrong = float((far + lane.radius).max()) * UP
+    error = head.n * ((share + off) * wrong + 2 * rest * lane.most)
+    r = off * most * UP + (error + small_of(head, lane.most)) * UP
+    c = c * share
+    return LaneNumbers(summed.labels, c, (r + np.abs(c) * 2.0**-50) * UP)
+
+
+def _as_floats(form: Form) -> Array:
+    """The numbers of a form: those of rows that can be are no texts."""
+    numbers = [float(x) for x in form.table.reshape(-1)]
+    return np.array(numbers).reshape(form.table.shape)
 
 
 def small_of(head: HeadScores, size: float) -> float:

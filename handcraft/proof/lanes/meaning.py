@@ -157,12 +157,21 @@ class MeaningForms:
 
     def _total(self, e: Expression) -> Form:
         selection = selection_of(e)
-        value = moved_to_key(self.symbols, self.of_key(selection.value))
+        value = moved_to_key(self.symbols, self._added(selection.value))
         where = self._condition(selection.condition)
         weights = applied(
             self.symbols, lambda w, x: x if w else 0, where, value
         )
         return total_form(self.symbols, weights)
+
+    def _added(self, value: Any) -> Form:
+        """A value that is added up: no text at any position, selected or not."""
+        form = self.of_key(value)
+        with self.symbols.of_asked(False):
+            possible = self.symbols.possible(form.labels)
+        if any(isinstance(x, str) for x in form.table[possible].tolist()):
+            raise Rejected("a sum of what may be a text")
+        return form
 
     def _mean(self, e: Expression) -> Form:
         """The sum by the number of positions; undefined where nothing is selected."""
@@ -170,7 +179,7 @@ class MeaningForms:
         where = self._condition(selection.condition)
         levels = applied(self.symbols, lambda w: w - 1, where)
         if one_at_most(self.symbols, levels):
-            value = self.of(selection.value)
+            value = self._added(selection.value)
             return self._selected(value, levels, constant_form(None))
         return applied(
             self.symbols,

@@ -11,7 +11,7 @@ whole numbers, on all pairs that can be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import combinations
 from math import lcm
@@ -21,7 +21,13 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.forms import Form, applied, variable
+from handcraft.proof.lanes.forms import (
+    Form,
+    applied,
+    as_objects,
+    collapsed,
+    constant_form,
+)
 from handcraft.proof.lanes.pair_table import PairTable, by_side
 from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols, spread
 
@@ -152,26 +158,30 @@ def _form(
     parts: Sequence[KnownTotal],
 ) -> Form:
     """The combination of the sums."""
+    known = next(x for x in solved if x is not None)
     table = np.empty(len(solved), dtype=object)
-    table[:] = solved
-    factors = Form(pairs.queries, table.reshape(symbols.shape(pairs.queries)))
-    more = 1 if symbols.causal else 0
+    table[:] = [known if x is None else x for x in solved]
+    factors = collapsed(
+        symbols,
+        Form(pairs.queries, table.reshape(symbols.shape(pairs.queries))),
+    )
+    read = [form for _, _, form in parts]
+    read += [_seen(symbols), constant_form(1)]
+    used = [
+        i
+        for i in range(len(read))
+        if any(x[0][i] for x in factors.table.reshape(-1))
+    ]
 
-    def combined(own: Factors | None, seen: int, *sums: Any) -> Any:
-        if own is None:
-            return 0
-        whole = sum(map(_times, (*sums, seen + more, 1), own[0]))
-        return (
-            whole // own[1] if whole % own[1] == 0 else Fraction(whole, own[1])
-        )
+    def combined(own: Factors, *sums: Any) -> Any:
+        whole = sum(x * own[0][i] for i, x in zip(used, sums, strict=True))
+        d = own[1]
+        return Fraction(whole, d) if whole % d else whole // d
 
-    seen = variable(symbols, symbols.seen)
-    return applied(symbols, combined, factors, seen, *_forms(parts))
+    return applied(symbols, combined, factors, *(read[i] for i in used))
 
 
-def _forms(parts: Sequence[KnownTotal]) -> Iterator[Form]:
-    return (form for _, _, form in parts)
-
-
-def _times(a: int, b: int) -> int:
-    return a * b
+def _seen(symbols: Symbols) -> Form:
+    """How many positions are seen."""
+    table = as_objects([int(x) for x in symbols.number_seen()])
+    return Form(((0, symbols.seen),), table)

@@ -17,7 +17,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
-from handcraft.proof.checker.zonotope import Floats, Rejected, Zonotope
+from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
 from handcraft.proof.lanes.attention import HeadReading, keys_of
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
@@ -106,7 +106,22 @@ class LaneStream:
         (found,) = lanes_of(
             self.symbols, labels, self.floats.add(one, other), errors
         )
-        return found
+        return self._fewer(found)
+
+    def _fewer(self, lane: LaneNumbers) -> LaneNumbers:
+        """The lane with one error instead of several, where it then depends on fewer labels. All of
+        its errors together are at most its radius, and so a number from -1 to 1 times that.
+        """
+        plain = LaneNumbers(lane.labels, lane.c, np.zeros_like(lane.c))
+        fewer = simpler(self.symbols, plain)
+        if not lane.g or len(fewer.labels) == len(lane.labels):
+            return lane
+        mask = self.symbols.possible(lane.labels)
+        gone = tuple(
+            i for i, x in enumerate(lane.labels) if x not in fewer.labels
+        )
+        r = np.where(mask, lane.radius, 0.0).max(axis=gone) + fewer.r
+        return self._own(LaneNumbers(fewer.labels, fewer.c, r * UP))
 
     def _linear(
         self, lanes: Sequence[LaneNumbers], w: Array, b: Array

@@ -45,7 +45,7 @@ from handcraft.proof.lanes.widened import (
 )
 
 _MOST_VALUES = 4096
-_MOST_TRIPLES = 20_000_000
+_MOST_RANKED = 2048  # what a position of a rank can hold: its square is a table
 _MOST_LEARNT = 1_000_000  # rows of a fact on a sum
 _FAR = 2**62
 _MOST_BESIDE = 6  # sums with which a new one is compared
@@ -303,7 +303,7 @@ def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
     own = tuple((0, s) for s in states)
     shape = symbols.shape(own)
     size = int(np.prod(shape))
-    if size**3 > _MOST_TRIPLES:
+    if size > _MOST_RANKED:
         return None
     flat = np.indices(shape).reshape(len(states), size)
     place = {s: flat[i] for i, s in enumerate(states)}
@@ -327,10 +327,7 @@ def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
     if (apart & (counts == counts.T)).any():
         return None
     # counts[a, b]: b is before a. b before a, c before b: then c before a
-    for b in np.flatnonzero(there):
-        chain = (counts[:, b] & apart[:, b])[:, None] & (counts[b] & apart[b])[
-            None, :
-        ]
-        if (chain & apart & ~counts).any():
-            return None
+    before = (counts & apart).astype(np.float32)
+    if ((before @ before > 0) & apart & ~counts).any():
+        return None
     return int(mine[0])

@@ -263,8 +263,8 @@ class Search:
             ]
             # the classes at each position
             at = [set(kinds[a:b].tolist()) for a, b in pairwise(starts)]
-            before = list(accumulate(at, set.union))
-            later = list(accumulate([set[int](), *at[:0:-1]], set.union))[::-1]
+            before = _united(at)
+            later = _united([set(), *at[:0:-1]])[::-1]
             for position, both in enumerate(zip(before, later, strict=True)):
                 found[position].append(slot.means.alike(*map(sorted, both)))
         return found
@@ -373,6 +373,11 @@ def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
         if j in wanted:
             after = j
     return found
+
+
+def _united(sets: Sequence[set[int]]) -> list[set[int]]:
+    """Return the union of the first set, of the first two, and so on."""
+    return list(accumulate(sets, lambda a, b: a | b))
 
 
 def classes(rows: Sequence[Hashable]) -> Iterator[list[int]]:

@@ -75,6 +75,9 @@ class Values:
         self.rows: list[Array] = []
         self._numbers: dict[bytes, int] = {}
         self._added: dict[tuple[int, int], int] = {}
+        # the rows when they were last asked for, and room for more
+        self._stacked: Array = np.empty((0, 0))
+        self._filled = 0
 
     def number(self, value: Array) -> int:  # [n_value]
         """Return the number of a vector."""
@@ -91,6 +94,19 @@ class Values:
         return np.array([self.number(row) for row in unique])[
             inverse.reshape(-1)
         ]
+
+    def of(self, numbers: Array) -> Array:  # [...] -> [..., n_value]
+        """Return the vectors of these numbers."""
+        new = self.rows[self._filled :]
+        if new and len(self.rows) > len(self._stacked):
+            room = np.empty((2 * len(self.rows), len(new[0])))
+            if self._filled:
+                room[: self._filled] = self._stacked[: self._filled]
+            self._stacked = room
+        if new:
+            self._stacked[self._filled : len(self.rows)] = new
+            self._filled = len(self.rows)
+        return self._stacked[numbers]
 
     def add(self, a: int, b: int) -> int:
         """Return the number of the sum of two numbered vectors."""

@@ -111,9 +111,8 @@ class LastPosition:
         ]
         means = {}
         for k, (head, slot) in enumerate(zip(heads, slots, strict=True)):
-            pairs = [slot.means.mean(summaries[k]) for _, summaries in rows]
             means[head.name] = Zonotope(
-                np.stack([c for c, _ in pairs]), np.stack([r for _, r in pairs])
+                *slot.means.means([summaries[k] for _, summaries in rows])
             )
         return finals, means
 

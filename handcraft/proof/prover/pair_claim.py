@@ -8,7 +8,7 @@ Rules of this file: a case reads the two counts that it compares, and nothing el
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -86,6 +86,16 @@ class PairCase(ExpressionCase):
         return self.domain.role(token), tuple(
             t.role(k, text) for t in self.trackers
         )
+
+    def fit_at(
+        self, levels: Sequence[int], tokens: Sequence[int]
+    ) -> list[Hashable]:
+        """Return what each of many tokens is for the case, at its position."""
+        if any(t.placed for t in self.trackers):
+            both = zip(levels, tokens, strict=True)
+            return [self.fits(k, token) for k, token in both]
+        known = {token: self.fits(0, token) for token in set(tokens)}
+        return [known[token] for token in tokens]
 
 
 def pairs_of(

@@ -26,7 +26,7 @@ from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.cases import ExpressionCase
 from handcraft.proof.prover.domains import Domain
 from handcraft.proof.prover.endings import Proof
-from handcraft.proof.prover.graph import QueryClass, Search
+from handcraft.proof.prover.graph import QueryClass, QueryClasses, Search
 from handcraft.proof.prover.network import HeadPart, Undecided
 from handcraft.proof.prover.pair_claim import PairCase, pairs_of
 from handcraft.proof.prover.prover import Prover
@@ -37,17 +37,19 @@ from handcraft.sequence.expression import Expression
 _FEW = 3  # tokens whose counts can be followed at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Found:
-    """One ending of a pair: which of the two is ahead, the last position's query class, the
-    mean of the difference and its radius.
+    """The endings of a pair: which of the two is ahead (1 the first, -1 the second, 0 neither),
+    the last position's query class, the mean of the difference and its radius; and how many
+    prompts they are.
     """
 
-    first: bool
-    query_class: int
-    mean: float
-    radius: float
-    ending: QueryClass
+    ahead: Array
+    query_class: Array
+    mean: Array
+    radius: Array
+    endings: list[QueryClass]
+    prompts: int
 
 
 class Pairs(Prover):
@@ -58,8 +60,9 @@ class Pairs(Prover):
         """Return the proof. Raises Undecided if there is none."""
         self._head()
         self._begin()
-        self.cache: dict[Any, list[_Found]] = {}
+        self.cache: dict[Any, _Found] = {}
         self.known: dict[tuple[int, int, int], tuple[float, float]] = {}
+        self.rounded: dict[tuple[int, int], float] = {}
         rule = self._rule
         domain = self._domain
         pairs = list(
@@ -97,11 +100,9 @@ class Pairs(Prover):
         for slots, members in self._queries(0, x[here], here):
             finals = np.full(len(self.finals), UNSEEN)
             finals[members] = self.finals[members]
-            for found in self._endings(
-                case, slots, finals, levels, winner, loser
-            ):
-                prompts += found.ending.prompts
-                self._judge_pair(case, found, winner, loser)
+            found = self._endings(case, slots, finals, levels, winner, loser)
+            prompts += found.prompts
+            self._judge_pair(case, found, winner, loser)
         self.proof.contexts = max(self.proof.contexts, prompts)
 
     def _ends(self, case: Case, levels: list[int]) -> tuple[list[int], Array]:
@@ -136,26 +137,12 @@ class Pairs(Prover):
         levels: list[int],
         winner: int,
         loser: int,
-    ) -> list[_Found]:
+    ) -> _Found:
         slot = self._projected(slots[0], winner, loser)
         search = Search(self.position_states, [slot], finals, self.deadline)
         key = self._signature(case, search, slot, (winner, loser))
         if key not in self.cache:
-            found = []
-            for (first, query_class, (summary,)), ending in search.run(
-                case, levels
-            ).items():
-                mean, radius = slot.means.mean(summary)
-                found.append(
-                    _Found(
-                        first,
-                        query_class,
-                        float(mean[0]),
-                        float(radius[0]),
-                        replace(ending),
-                    )
-                )
-            self.cache[key] = found
+            self.cache[key] = _found(search.run(case, levels), slot)
         return self.cache[key]
 
     def _projected(self, slot: HeadQuery, winner: int, loser: int) -> HeadQuery:
@@ -197,9 +184,7 @@ class Pairs(Prover):
             )
         e = self.position_states
         means = slot.means
-        fits = [
-            case.fits(k, t) for k, t in zip(e.levels, e.tokens, strict=True)
-        ]
+        fits = case.fit_at(e.levels, e.tokens)
         kinds = sorted(set(fits), key=repr)  # in an order that knows no token
         numbers = {kind: i for i, kind in enumerate(kinds)}
         reads = np.array([numbers[kind] for kind in fits])
@@ -232,23 +217,40 @@ class Pairs(Prover):
     def _judge_pair(
         self, case: PairCase, found: _Found, winner: int, loser: int
     ) -> None:
-        if found.first is None:
+        """Show that at each ending the one that must be ahead is. Raises Undecided if not."""
+        asked = found.ahead != 0
+        if not asked.any():
             return
-        if not found.first:
-            winner, loser = loser, winner
-        own, off = self._of_its_own(winner, loser, found.query_class)
-        margin = own + (found.mean if found.first else -found.mean)
-        error = (found.radius + off) * UP
-        self.proof.error = max(self.proof.error, error)
-        if not margin - error > 0:
+        margin, error = np.empty((2, len(asked)))
+        for ahead, pair in ((1, (winner, loser)), (-1, (loser, winner))):
+            at = found.ahead == ahead
+            own, off = self._own(*pair, found.query_class[at])
+            margin[at] = own + ahead * found.mean[at]
+            error[at] = (found.radius[at] + off) * UP
+        least = np.where(asked, margin - error, np.inf)
+        self.proof.error = max(self.proof.error, float(error[asked].max()))
+        if not (least > 0).all():
+            first = int(np.argmin(least > 0))
             raise self._doubt(
-                case, found.ending, f"the margin may be {margin - error:.6g}"
+                case,
+                found.endings[first],
+                f"the margin may be {least[first]:.6g}",
             )
-        if margin - error < self.proof.margin:
-            self.proof.margin, self.proof.at = (
-                margin - error,
-                found.ending.tokens(None),
-            )
+        first = int(least.argmin())
+        if least[first] < self.proof.margin:
+            self.proof.margin = float(least[first])
+            self.proof.at = found.endings[first].tokens(None)
+
+    def _own(
+        self, winner: int, loser: int, query_class: Array
+    ) -> tuple[Array, Array]:  # [n] -> [n] each
+        """Return the same as `_of_its_own` of many query classes."""
+        if not len(query_class):
+            return np.zeros(0), np.zeros(0)
+        each, inverse = np.unique(query_class, return_inverse=True)
+        found = [self._of_its_own(winner, loser, q) for q in each.tolist()]
+        own, off = np.array(found).T
+        return own[inverse.reshape(-1)], off[inverse.reshape(-1)]
 
     def _of_its_own(
         self, winner: int, loser: int, query_class: int
@@ -265,9 +267,16 @@ class Pairs(Prover):
             )
             self.known[key] = (
                 float((x.c + b) @ d),
-                float(x.radius @ np.abs(d) + self._rounding(winner, loser)),
+                float(x.radius @ np.abs(d) + self._rounded(winner, loser)),
             )
         return self.known[key]
+
+    def _rounded(self, winner: int, loser: int) -> float:
+        """Return `_rounding` of two tokens, whichever is ahead."""
+        pair = min(winner, loser), max(winner, loser)
+        if pair not in self.rounded:
+            self.rounded[pair] = self._rounding(*pair)
+        return self.rounded[pair]
 
     def _rounding(self, winner: int, loser: int) -> float:
         """Return how far the floats of the last mean, its projection, the addition and the
@@ -300,6 +309,25 @@ class Pairs(Prover):
             + 4 * n.n_embd * p.least
         )
         return float(lanes @ size) + float(read)
+
+
+def _found(endings: QueryClasses, slot: HeadQuery) -> _Found:
+    """Return the endings of a search as arrays."""
+    if not endings:
+        nothing = np.zeros(0)
+        return _Found(nothing, nothing, nothing, nothing, [], 0)
+    mean, radius = slot.means.means([seen for _, _, (seen,) in endings])
+    ahead = [
+        0 if first is None else 1 if first else -1 for first, _, _ in endings
+    ]
+    return _Found(
+        np.array(ahead),
+        np.array([query_class for _, query_class, _ in endings]),
+        mean[:, 0],
+        radius[:, 0],
+        [replace(ending) for ending in endings.values()],
+        sum(ending.prompts for ending in endings.values()),
+    )
 
 
 def wanted(claim: Claim) -> bool:

@@ -266,10 +266,7 @@ class Summing(Memory):
             for s, label in zip(past, labels, strict=True)
         ]
         self.means.forget()
-        z = [self.means.mean(summary) for summary in kept]
-        centres = np.stack([c for c, _ in z])
-        radii = np.stack([r for _, r in z])
-        return Zonotope(centres, radii), list(kept)
+        return Zonotope(*self.means.means(kept)), list(kept)
 
 
 class Window(Memory):

@@ -53,6 +53,20 @@ from handcraft.proof.prover.transducer_case import AlignedCase
 from handcraft.proof.prover.views import HeadQuery
 from handcraft.sequence.expression import Expression
 
+# what a search holds that nobody asks for once its certificate is written
+_HELD = (
+    "position_states",
+    "slots",
+    "streams",
+    "finals",
+    "steps",
+    "draft",
+    "saw",
+    "written",
+    "waiting",
+    "cache",
+    "known",
+)
 # what a query that is uncertain may be off by, against what the prover found
 _WIDER = 1.5
 
@@ -107,6 +121,7 @@ class Recorder(Pairs):
             self._recording()
             self.run()
         certificate = self._certificate()
+        self._forget()
         try:
             found = examine(self.model, certificate)
         except Rejected as why:
@@ -126,6 +141,11 @@ class Recorder(Pairs):
             error=-_below(-found.error),
         )
         return Recorded(stated, found)
+
+    def _forget(self) -> None:
+        """Forget what the search has held: the checker needs memory of its own."""
+        for name in _HELD:
+            self.__dict__.pop(name, None)
 
     def run(self) -> Proof:
         """Return the proof, of either kind. Raises Undecided if there is none."""

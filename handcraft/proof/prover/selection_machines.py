@@ -35,13 +35,15 @@ class Tracker:
     """An automaton for one selection: a memory, how a token at a position changes it, the
     value it gives.
 
-    Tokens of one role at a position change every memory in the same way.
+    Tokens of one role at a position change every memory in the same way; `placed` is true if
+    the role depends on the position.
     """
 
     start: Hashable
     step: Callable[[Any, int, str], Any]
     value: Callable[[Any], Any]
     role: Callable[[int, str], Hashable]
+    placed: bool = False
 
 
 def _same(state: Any) -> Any:
@@ -82,6 +84,7 @@ def _token(e: Expression, known: _Known) -> Tracker:
         lambda state, j, x: x if j == target else state,
         _same,
         lambda j, x: x if j == target else None,
+        placed=True,
     )
 
 

@@ -105,7 +105,7 @@ class Means(KeyClasses):
         for kind, row, known in zip(kinds, hides, sure.tolist(), strict=True):
             if known:
                 together.setdefault(row.tobytes(), []).append(kind)
-        found = {}
+        found: dict[int, int] = {}
         for group in together.values():
             worst = max(group, key=lambda kind: self._leak(kind, 1))
             found |= dict.fromkeys(group, worst)
@@ -130,46 +130,78 @@ class Means(KeyClasses):
 
     def mean(self, summary: Summary) -> tuple[Array, Array]:
         """Return the mean value and its radius [n_value] each, among at most n_keys keys."""
-        found = self._averages.get(summary)
-        if found is None:
-            found = self._averages[summary] = self._mean(summary)
-        return found
+        c, r = self.means([summary])
+        return c[0], r[0]
+
+    def means(
+        self, summaries: Sequence[Summary]
+    ) -> tuple[Array, Array]:  # -> [n, n_value] each
+        """Return the same of several summaries: those of as many classes are computed at once."""
+        together: dict[int, dict[Summary, None]] = {}
+        for summary in summaries:
+            if summary not in self._averages:
+                together.setdefault(len(summary), {})[summary] = None
+        for some in together.values():
+            new = list(some)
+            for summary, c, r in zip(new, *self._means(new), strict=True):
+                self._averages[summary] = c, r
+        found = [self._averages[summary] for summary in summaries]
+        return np.stack([c for c, _ in found]), np.stack([r for _, r in found])
 
     def forget(self) -> None:
         """Forget the means that were computed before more keys were known."""
         self._averages.clear()
 
-    def _mean(self, summary: Summary) -> tuple[Array, Array]:
-        # [n_classes]
-        kinds = [k for k, _, _ in summary]
-        counts = np.array([float(n) for _, n, _ in summary])
-        # [n_classes, n_value]
-        sums = np.stack([self.values.rows[total] for _, _, total in summary])
-        top = max(kinds, key=lambda k: self.low[k])
-        behind = np.array(
+    def _means(
+        self, summaries: Sequence[Summary]
+    ) -> tuple[Array, Array]:  # -> [n, n_value] each
+        """Return the means of summaries of equally many classes."""
+        # [n, n_classes] each
+        kinds, counts, totals = np.moveaxis(np.array(summaries), 2, 0)
+        sums = self.values.of(totals)  # [n, n_classes, n_value]
+        low = self.bounds[0][kinds]
+        top = low.argmax(axis=1)[:, None]  # [n, 1]
+        score = np.array(self.scores)[kinds, 0]
+        weights = np.exp(
+            (score - np.take_along_axis(score, top, axis=1)) / self.scale
+        )
+        # [n, n_classes], of one key each
+        weights = weights / (weights * counts).sum(axis=1)[:, None]
+        theta = self._theta(kinds, counts, top)
+        z = np.matmul(weights[:, None], sums)[:, 0]  # [n, n_value]
+        best = np.take_along_axis(kinds, top, axis=1)[:, 0]
+        left_out = self.n_keys - counts.sum(axis=1)
+        leak = np.array(
             [
-                (self.scores[k][0] - self.scores[top][0]) / self.scale
-                for k in kinds
+                self._leak(*both)
+                for both in zip(best.tolist(), left_out.tolist(), strict=True)
             ]
         )
-        weights = np.exp(behind)
-        weights = weights / (weights @ counts)  # [n_classes], of one key each
-        theta = np.array([self._theta(k, n, top, kinds) for k, n, _ in summary])
-        if not theta.max() < WIDEST:
-            return weights @ sums, np.full(sums.shape[1], np.inf)
-        z = weights @ sums  # [n_value]
-        leak = self._leak(top, self.n_keys - int(counts.sum()))
-        if len(kinds) == 1 and theta[0] == 0 and leak <= self.precision.u / 4:
-            radius = self._alone(kinds[0], int(counts[0]), z, leak)
-        else:
-            radius = self._radius(summary, weights, theta, z, leak)
+        radius = np.full(z.shape, np.inf)
+        known = theta.max(axis=1) < WIDEST
+        alone = (theta[:, 0] == 0) & (leak <= self.precision.u / 4)
+        alone = known & alone & (kinds.shape[1] == 1)
+        for kind, n in {*zip(kinds[alone, 0], counts[alone, 0], strict=True)}:
+            at = alone & (kinds[:, 0] == kind) & (counts[:, 0] == n)
+            radius[at] = self._alone(int(kind), int(n), z[at], leak[at][0])
+        at = known & ~alone
+        if at.any():
+            radius[at] = self._radius(
+                kinds[at],
+                counts[at],
+                sums[at],
+                weights[at],
+                theta[at],
+                z[at],
+                leak[at],
+            )
         found = Zonotope(z, radius * UP)
         found = self.precision.snapped(found) if self.floats else found
         return found.c, found.r
 
     def _alone(self, kind: int, n: int, z: Array, leak: float) -> Array:
-        """Return the radius for n keys of exactly one score, or one key, so far ahead that
-        the weights sum to exactly n.
+        """Return the radius [n_means, n_value] for n keys of exactly one score, or one key, so
+        far ahead that the weights sum to exactly n.
 
         Each weight is 1 / n, and adding what leaks is off by at most what is added.
         """
@@ -181,18 +213,20 @@ class Means(KeyClasses):
         leaked = leak * (away + 2 * most) * 1.01 + (
             self.n_keys * self.precision.least if leak else 0.0
         )
-        if n == 1 or self._vanishes(kind, n, size, leaked):
-            return np.asarray(loose + leaked)
+        vanishes = (n == 1) | self._vanishes(kind, n, size, leaked)
         mass = self._sizes(kind, n, z * n) / n + leaked
-        return np.asarray(
-            loose
-            + leaked
-            + float(self.precision.gamma(self.n_keys + 4)) * mass
+        rounding = (
+            float(self.precision.gamma(self.n_keys + 4)) * mass
             + self.n_keys * self.precision.least
         )
+        return np.asarray(
+            loose + leaked + np.where(vanishes[:, None], 0.0, rounding)
+        )
 
-    def _vanishes(self, kind: int, n: int, size: Array, leaked: Array) -> bool:
-        """True if the mean of n values is exact, and the leak is rounded away beside every
+    def _vanishes(
+        self, kind: int, n: int, size: Array, leaked: Array
+    ) -> Array:  # [n_means, n_value] -> [n_means] bool
+        """True where the mean of n values is exact, and the leak is rounded away beside every
         nonzero sum of some of them.
         """
         halvings = n.bit_length() - 1
@@ -200,18 +234,14 @@ class Means(KeyClasses):
         exact = n == 2**halvings and bool(
             self.precision.exact(size, finest).all()
         )
-        return exact and bool(
-            (
-                leaked
-                < np.exp2(
-                    np.clip(finest - self.precision.digits - 2, -1000, 1000)
-                )
-            ).all()
+        last_bit = np.exp2(
+            np.clip(finest - self.precision.digits - 2, -1000, 1000)
         )
+        return exact & np.asarray((leaked < last_bit).all(axis=-1))
 
     def _sizes(
         self, kind: int, n: int, total: Array
-    ) -> Array:  # [n_value] -> [n_value]
+    ) -> Array:  # [..., n_value] -> the same
         """Return an upper bound on the sum of sizes of n values: the size of the sum if all
         have one sign.
         """
@@ -223,29 +253,31 @@ class Means(KeyClasses):
             n * size,
         )
 
+    @np.errstate(invalid="ignore")  # of a score without bounds nothing is known
     def _theta(
-        self, kind: int, n: int, top: int, kinds: Sequence[int]
-    ) -> float:
-        """Return an upper bound on the relative error of a weight of this class."""
-        alone = all(self.high[k] < self.low[top] for k in kinds if k != top)
-        if kind == top and alone and (n == 1 or self.scores[top][1] == 0):
-            return 0.0  # the maximum is its own score: exp(0) = 1
+        self, kinds: Array, counts: Array, top: Array
+    ) -> Array:  # [n, n_classes] each, [n, 1] -> [n, n_classes]
+        """Return upper bounds on the relative errors of the weights of classes."""
+        low, high = (bound[kinds] for bound in self.bounds)
+        radius = np.array(self.scores)[kinds, 1]
+        top_low = np.take_along_axis(low, top, axis=1)
+        top_high = np.take_along_axis(high, top, axis=1)
+        is_top = np.arange(kinds.shape[1]) == top
+        alone = (is_top | (high < top_low)).all(axis=1)[:, None]
+        # the maximum is its own score: exp(0) = 1
+        sure = is_top & alone & ((counts == 1) | (radius == 0))
         u = self.precision.u
-        middle = (self.low[kind] + self.high[kind]) / 2
-        own = (self.high[kind] - self.low[kind]) / 2
-        widest = (self.high[top] - self.low[top]) / 2
+        middle = (low + high) / 2
+        own = (high - low) / 2
+        widest = (top_high - top_low) / 2
         # where the weight of the best key is 1, its radius is in all others; else the weights
         # are those against the middle of its class, up to a factor that they share
-        width = own + widest if alone else own
-        size = abs(middle - (self.low[top] + self.high[top]) / 2) + 2 * (
-            own + widest
-        )
-        if not width + 2 * u * size < WIDEST:
-            return math.inf
-        return (
-            math.expm1(width + 2 * (u + 4 * OWN) * size) * 1.01
-            + (EXP_ERROR + 1) * u * 1.01
-        )
+        width = np.where(alone, own + widest, own)
+        size = np.abs(middle - (top_low + top_high) / 2) + 2 * (own + widest)
+        known = width + 2 * u * size < WIDEST
+        off = np.where(known, width + 2 * (u + 4 * OWN) * size, 0.0)
+        theta = np.expm1(off) * 1.01 + (EXP_ERROR + 1) * u * 1.01
+        return np.where(sure, 0.0, np.where(known, theta, np.inf))
 
     def _leak(self, top: int, left_out: int) -> float:
         """Return an upper bound on the total weight, relative to the best key, of the
@@ -266,33 +298,35 @@ class Means(KeyClasses):
 
     def _radius(
         self,
-        summary: Summary,
+        kinds: Array,
+        counts: Array,
+        sums: Array,
         weights: Array,
         theta: Array,
         z: Array,
-        leak: float,
-    ) -> Array:
-        kinds, counts, totals = zip(*summary, strict=True)
-        # [n_classes, n_value] each
-        least, most, loose, signed, size = self.kinds[:, list(kinds)]
-        n = np.array(counts, dtype=float)[:, None]
-        off = theta[:, None]
-        weight = (weights / (1 - theta.max()))[:, None]
-        total = np.stack([self.values.rows[number] for number in totals])
-        sizes = np.where(signed > 0, np.abs(total) + n * loose, n * size)
-        away = np.maximum(np.abs(most - z), np.abs(least - z))
-        # [n_value]
+        leak: Array,
+    ) -> Array:  # [n, n_classes] each, [n, n_value] -> [n, n_value]
+        # [n, n_classes, n_value] each
+        least, most, loose, signed, size = self.kinds[:, kinds]
+        n = counts[:, :, None].astype(np.float64)
+        off = theta[:, :, None]
+        rest = 1 - theta.max(axis=1)[:, None]  # [n, 1]
+        weight = (weights / rest)[:, :, None]
+        sizes = np.where(signed > 0, np.abs(sums) + n * loose, n * size)
+        mean = z[:, None]
+        away = np.maximum(np.abs(most - mean), np.abs(least - mean))
+        # [n, n_value]
         moved = (
             weight
             * (
-                off * np.minimum(n * away, sizes + n * np.abs(z))
+                off * np.minimum(n * away, sizes + n * np.abs(mean))
                 + n * loose * (1 + off)
             )
-        ).sum(axis=0)
-        mass = (weight * (1 + off) * sizes).sum(axis=0)
-        (low, high), leak = self.range, leak / (1 - theta.max())
-        moved += leak * (np.maximum(np.abs(high - z), np.abs(low - z)) + moved)
-        mass += leak * np.maximum(np.abs(low), np.abs(high))
+        ).sum(axis=1)
+        mass = (weight * (1 + off) * sizes).sum(axis=1)
+        (low, high), lost = self.range, leak[:, None] / rest
+        moved += lost * (np.maximum(np.abs(high - z), np.abs(low - z)) + moved)
+        mass += lost * np.maximum(np.abs(low), np.abs(high))
         rounding = (
             float(self.precision.gamma(self.n_keys + 4))
             * (mass + np.abs(z))

@@ -7,7 +7,10 @@ Rules of this file: it stores what it is given; whether that is a proof is for t
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
+
+# tokens, the state after them, tokens, the state after them, ...
+_Row: TypeAlias = tuple[Any, ...]
 
 
 class Groups:
@@ -16,6 +19,7 @@ class Groups:
     def __init__(self) -> None:
         self.rows: list[list[int]] = []
         self._numbers: dict[tuple[int, ...], int] = {}
+        self._kept: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def number(self, tokens: Sequence[int]) -> int:
         """Return the number of a list."""
@@ -24,16 +28,30 @@ class Groups:
             self.rows.append(list(tokens))
         return found
 
+    def kept(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the same tokens, kept once however often they are asked for."""
+        return self._kept.setdefault(tokens, tokens)
+
 
 class Trail:
-    """The graph of one search, built from the edges that the search reports."""
+    """The graph of one search, built from the edges that the search reports, position by
+    position. What is complete is kept as it is written; only two positions know their states.
+    """
 
     def __init__(self, groups: Groups) -> None:
         self.groups = groups
-        # before the k-th token, the number of each state
-        self.numbers: list[dict[Hashable, int]] = [{}]
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the graph: it is written, or never will be."""
+        self.k = 0  # tokens read before the edges that are told now
+        # the number of each state before and after the k-th token
+        self.before: dict[Hashable, int] = {}
+        self.after: dict[Hashable, int] = {}
         # of each state the tokens that lead to each state
-        self.edges: list[dict[int, dict[int, list[int]]]] = []
+        self.edges: dict[int, dict[int, list[int]]] = {}
+        # of each token before, of each state: tokens, the state after them, tokens, ...
+        self.complete: list[list[_Row]] = []
 
     def read(
         self,
@@ -45,38 +63,43 @@ class Trail:
         """Record that after that state each list of tokens leads to what the case says,
         with the same rest.
         """
-        while len(self.edges) <= k:
-            self.edges.append({})
-            self.numbers.append({})
-        row = self.edges[k].setdefault(
-            self.numbers[k].setdefault(before, len(self.numbers[k])), {}
-        )
-        after = self.numbers[k + 1]
+        while self.k < k:
+            self._next()
+        number = self.before.setdefault(before, len(self.before))
+        row = self.edges.setdefault(number, {})
         for reached, tokens in nexts:
-            row.setdefault(
-                after.setdefault((reached, *rest), len(after)), []
-            ).extend(tokens)
+            target = self.after.setdefault((reached, *rest), len(self.after))
+            row.setdefault(target, []).extend(tokens)
 
-    def forget(self) -> None:
-        """Forget the graph: it is written, or never will be."""
-        self.numbers = [{}]
-        self.edges = []
+    def _next(self) -> None:
+        """Go on to the next token: all edges of this one are told."""
+        self.complete.append(self._rows())
+        self.before, self.after, self.edges = self.after, {}, {}
+        self.k += 1
+
+    def _rows(self) -> list[_Row]:
+        kept = self.groups.kept
+        return [
+            tuple(
+                x
+                for target, tokens in self.edges.get(number, {}).items()
+                for x in (kept(tuple(sorted(tokens))), target)
+            )
+            for number in range(len(self.before))
+        ]
 
     def graph(self) -> list[list[list[int]]]:
         """Return the graph: [k][state] is a list of group of tokens, state after it, group,
         state, ...
         """
-        found = []
-        for edges, numbers in zip(self.edges, self.numbers, strict=False):
-            rows = [edges.get(i, {}) for i in range(len(numbers))]
-            found.append(
+        last = [self._rows()] if self.edges else []
+        return [
+            [
                 [
-                    [
-                        x
-                        for target, tokens in row.items()
-                        for x in (self.groups.number(sorted(tokens)), target)
-                    ]
-                    for row in rows
+                    self.groups.number(x) if i % 2 == 0 else x
+                    for i, x in enumerate(row)
                 ]
-            )
-        return found
+                for row in rows
+            ]
+            for rows in [*self.complete, *last]
+        ]

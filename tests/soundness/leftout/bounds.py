@@ -81,22 +81,22 @@ CHECKERS = [
             "count = group[2]\n                value = self.values.sum(group[3], value)",
         ),
         (
-            "left = n_keys - sum((group[2] for group in known.groups))",
-            "left = 0 * n_keys",
+            "left = n_keys - counts.sum(axis=1)",
+            "left = 0 * counts.sum(axis=1)",
         ),
         (
             (
-                "moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size +"
-                " np.abs(z))"
+                "moved = _weighed((most - least) / 2, away) + _weighed(most, radii)"
+                " + lost * (size + np.abs(z))"
             ),
-            "moved = most @ rows[:, 1] + leak * size",
+            "moved = _weighed(most, radii) + lost * size",
         ),
         (
             (
-                "moved = (most - least) / 2 @ away + most @ rows[:, 1] + leak * (size +"
-                " np.abs(z))"
+                "moved = _weighed((most - least) / 2, away) + _weighed(most, radii)"
+                " + lost * (size + np.abs(z))"
             ),
-            "moved = (most - least) / 2 @ away + leak * size",
+            "moved = _weighed((most - least) / 2, away) + lost * size",
         ),
         (
             "rounding = gamma * (mass + np.abs(z))",
@@ -110,12 +110,12 @@ CHECKERS = [
             "groups = [x for x, _ in both]",
         ),
         (
-            "mass = (most @ rows[:, 2] + leak * size) / total",
-            "mass = most @ rows[:, 2] / total",
+            "mass = (_weighed(most, sizes) + lost * size) / total",
+            "mass = _weighed(most, sizes) / total",
         ),
         (
-            "low = [(g[0] - wide * abs(g[0])) / self.scale for g in known.groups]",
-            "low = [g[0] for g in known.groups]",
+            "((low - wide * np.abs(low)) / self.scale,",
+            "(low,",
         ),
         (
             "return (total, (r + leaked) * UP)",

@@ -167,11 +167,11 @@ REASONS = {
     "checker/views.View.__init__: a query has another size than the keys": (
         "a product of two sizes is refused by NumPy: 'it is not consistent'"
     ),
-    "checker/softmax.Softmax.mean: a head sees no key that is known": (
+    "checker/softmax.Softmax._means: a head sees no key that is known": (
         "the greatest of none is refused by Python: 'it is not consistent'; no order"
         " reads a position twice"
     ),
-    "checker/softmax.Softmax.mean: a key that was left out may be the best": (
+    "checker/softmax.Softmax._means: a key that was left out may be the best": (
         "what leaks is e to the distance, which grows past 1: the bound becomes useless"
     ),
     "checker/softmax.Softmax._mixed: the weights of a head cannot be bounded": (
