@@ -56,6 +56,8 @@ class Levels:
         self.asked_only = asked_only  # whether another one is the same
         form = _first_of_each(symbols, form)
         wide = widened(symbols, form.labels)
+        if symbols.texts is not None and (0, AT_END) not in wide:
+            raise Rejected("the pairs of a choice are too many to be placed")
         form = (
             self._settled(form)
             if symbols.texts is None
