@@ -19,22 +19,32 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.recipes import addresses, attend_to
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.words import end, here, lookup, otherwise, token_at
+from handcraft.sequence.words import (
+    cases,
+    end,
+    equal,
+    here,
+    lookup,
+    otherwise,
+    token_at,
+)
 
 
 @cache
-def first_of_two(begin: str = "") -> Model:
-    """It answers a prompt of two letters with the first of them."""
-    at, t = addresses(4), token(begin + "ab")
+def first_of_two(more: str = "") -> Model:
+    """It answers a prompt of two letters with the first of them; there may be more tokens, of which
+    the first begins all prompts.
+    """
+    at, t = addresses(4), token(more + "ab")
     read = attend_to(at, at["p"] - 1, value=t, adds=50 * t)
-    prompts = f"{escape(begin)}[ab]{{2}}"
+    prompts = f"{escape(more[:1])}[ab]{{2}}"
     claim = answers(prompts, token_at(end - 1), length=1)
     return Program(embedding=(at, t), layers=(read,), claim=claim).build()
 
 
-def always_a(begin: str = "") -> Model:
+def always_a(more: str = "") -> Model:
     """It answers every prompt with an a."""
-    model = first_of_two(begin)
+    model = first_of_two(more)
     weights: Any = deepcopy(model.weights)
     assert model.program is not None
     place = {str(x): i for x, i in model.program.layout.column.items()}
@@ -42,10 +52,10 @@ def always_a(begin: str = "") -> Model:
     return replace(model, weights=weights)
 
 
-def held_to(model: Model, said: Expression) -> Model:
-    """The same model, with another claim on the same prompts."""
+def held_to(model: Model, said: Expression, prompts: str = "") -> Model:
+    """The same model, with another claim, on the same prompts or on other ones."""
     program: Any = model.program
-    claim = answers(program.claim.prompts, said, length=1)
+    claim = answers(prompts or program.claim.prompts, said, length=1)
     program = program.model_copy(update={"claim": claim})
     return replace(model, program=program)
 
@@ -91,3 +101,15 @@ def test_a_mean_may_be_of_the_first_token() -> None:
     first = Expression(op="mean", args=(here + 1, where))
     said = otherwise(lookup({1: "b"}, first), "a")
     refused(held_to(always_a("^"), said), "the first token may be in a mean")
+
+
+def test_a_sum_that_is_certain_where_it_is_asked_says_nothing_of_keys() -> None:
+    """Both letters of [ab] read the first one, and the others read nothing: asked at the end, it is
+    certain that these are 2. That this is said of the end alone does not make it the only key.
+    """
+    first = lookup({"a": 0, "b": 0}, token_at(here))
+    read = Expression(op="value_at", args=(token_at(here), first))
+    there = Expression(op="there", args=(read,))
+    two = Expression(op="count_where", args=(equal(there, there),))
+    said = cases((equal(two, 2), otherwise(token_at(0), "a")), "a")
+    refused(held_to(always_a("xy="), said, "[xy][ab]{2}="), "the margin may be")

@@ -147,8 +147,9 @@ class Symbols:
         return len(self.all) - 1
 
     def learn(self, symbols: Sequence[int], fact: Array) -> None:
-        """Keep a fact on symbols of one position."""
-        self.facts.append((tuple(symbols), fact))
+        """Keep a fact on symbols of one position: of one that is asked, while such a one asks."""
+        kept = self._of_asked if self.asking else self.facts
+        kept.append((tuple(symbols), fact))
         self._masks.clear()
 
     @property
