@@ -17,7 +17,7 @@ import numpy as np
 
 from handcraft.core.errors import printable
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.choices import Levels, one_at_most
+from handcraft.proof.lanes.choices import Levels
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -27,6 +27,7 @@ from handcraft.proof.lanes.forms import (
     over,
     variable,
 )
+from handcraft.proof.lanes.levels import one_at_most
 from handcraft.proof.lanes.symbols import AT_INDEX, AT_TOKEN, Nowhere, Symbols
 from handcraft.proof.lanes.totals import total_form
 from handcraft.sequence.expression import Expression
