@@ -125,11 +125,11 @@ class Recorder(Pairs):
         try:
             found = examine(self.model, certificate)
         except Rejected as why:
-            reason = f"the proof has no certificate that can be checked: {why}"
-            if why.context:
-                text = self.model.vocabulary.decode(list(why.context))
-                reason += f" after '{printable(text)}'"
-            raise Undecided(reason, why.context) from None
+            raise Undecided(
+                f"the proof has no certificate that can be checked: {why}"
+                f"{self._text_after(why)}",
+                why.context,
+            ) from None
         margin = None if math.isinf(found.margin) else _below(found.margin)
         at = [self.model.vocabulary.tokens[i] for i in found.at]
         stated = replace(
@@ -141,6 +141,15 @@ class Recorder(Pairs):
             error=-_below(-found.error),
         )
         return Recorded(stated, found)
+
+    def _text_after(self, why: Rejected) -> str:
+        """Return after which text a prediction may be wrong, in words; nothing if it is not
+        that.
+        """
+        if not why.context:
+            return ""
+        text = self.model.vocabulary.decode(list(why.context))
+        return f" after '{printable(text)}'"
 
     def _forget(self) -> None:
         """Forget what the search has held: the checker needs memory of its own."""
