@@ -179,17 +179,39 @@ def faint_weight() -> Program:
     p, t, e, x = (
         position(2),
         token("ab"),
-        slot("e", position=[2.0**60] * 2),
+        slot("e", position=[2.0**30] * 2),
         scratch("x"),
     )
     look = Head(
         query=1024 * p,
         key=p,
         value={x: 2.0**-130 * e},
-        adds={t["a"]: 2.0**73 * x, t["b"]: 4},
+        adds={t["a"]: 2.0**103 * x, t["b"]: 4},
     )
     return Program(
         embedding=(p, t, e, x),
         layers=(look,),
         claim=after({"a": "a", "b": "a"}),
+    )
+
+
+@wrong
+def lane_lost() -> Program:
+    """The lane is 2^30 + 1 - 2^30: by numbers 1, as the claim says, by floats 0 in most orders."""
+    p, t, x, y, z = (
+        position(2),
+        token("ab"),
+        *(scratch(name) for name in "xyz"),
+    )
+    one = 0 * p[0] + 1
+    say = Head(
+        query=0 * p,
+        key=0 * p,
+        value={x: one, y: one, z: one},
+        adds={z: 2.0**30 * x + z - 2.0**30 * y},
+    )
+    return Program(
+        embedding=(p, t, x, y, z),
+        layers=(say,),
+        claim=residual("z", here * 0 + 1),
     )
