@@ -166,10 +166,10 @@ def sums_of(
     """
     if symbols.texts is None:
         return None
-    more = {(0, AT_END), (0, AT_INDEX), (1, AT_INDEX), (1, AT_TOKEN)}
-    wide = tuple(sorted({*labels, *more}))
+    places = {(0, AT_END), (0, AT_INDEX), (1, AT_INDEX)}
+    wide = tuple(sorted({*labels, *places, (1, AT_TOKEN)}))
     if _rows(symbols, wide) > _MOST_SUMMED:
-        wide = tuple(sorted({*labels, *more} - {(1, AT_TOKEN)}))
+        wide = tuple(sorted({*labels, *places}))
     if _rows(symbols, wide) > MOST_TABLE_ROWS:
         return None
     mask = symbols.possible(wide)
