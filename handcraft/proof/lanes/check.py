@@ -140,6 +140,8 @@ class _OfTexts:
         )
         numbers, rounded, known = as_numbers(stream.symbols, form, labels)
         possible = stream.symbols.possible(labels).reshape(-1) & known
+        if not possible.any():
+            raise Rejected("it says nothing, on any text")
         off = np.abs(rows.c[:, 0] - numbers) * UP + rows.radius[:, 0] + rounded
         return float(off[possible].max(initial=0.0) * UP)
 
