@@ -26,6 +26,7 @@ from handcraft.proof.checker import Found
 from handcraft.proof.gate import Disagreement, Gate
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.recorder import Recorded, Recorder
+from handcraft.proof.separable.method import layer_outcome, recorded_layer
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 
@@ -37,16 +38,24 @@ def certified(task: Task) -> Outcome:
     """Return a proof that was checked and compared with real runs, or the reason why there
     is none.
     """
+    try:
+        layer = layer_outcome(task, *recorded_layer(task))
+    except Undecided:
+        layer = None
+    if layer is not None and (layer.proved or not layer.decided):
+        return layer
     program = task.model.program
     if program is None or program.claim is not task.claim:
         # the checker reads the claim of the model's program, and no other
-        return undecided(Undecided("the model has no rules, and so no proof"))
+        return layer or undecided(
+            Undecided("the model has no rules, and so no proof")
+        )
     try:
         certificate, found = recorded(task)
     except Undecided as why:
-        return undecided(why)
+        return layer or undecided(why)
     except (MemoryError, RecursionError) as error:
-        return Outcome(
+        return layer or Outcome(
             Tally(),
             decided=False,
             reason=f"not proved: {too_large(error)}",

@@ -23,6 +23,7 @@ from handcraft.model import Model
 from handcraft.program.contexts import count_domain
 from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.judge import Judge
+from handcraft.proof.separable.certificate import LayerCertificate
 from handcraft.proof.tally import Tally
 
 DRAWN = 20_000  # contexts or prompts, where they are drawn
@@ -122,7 +123,9 @@ class Outcome:
     proved       True if the claim holds for every context, in any order of float operations
     error_bound  of a proof, the largest radius of a difference of logits, of a probability or
                  of a lane
-    certificate  of a proof, what the checker accepted
+    bounded      True if what is known is how many contexts are surely right: `covered`; a
+                 counterexample among the others changes nothing
+    certificate  of a proof or a bound, what the checker accepted
     """
 
     tally: Tally
@@ -134,4 +137,6 @@ class Outcome:
     proved: bool = False
     error_bound: float | None = None
     assumptions: tuple[str, ...] = ()
-    certificate: Certificate | None = None
+    bounded: bool = False
+    covered: int | None = None
+    certificate: Certificate | LayerCertificate | None = None

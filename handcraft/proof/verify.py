@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.prove import certified
 from handcraft.proof.report import Counterexample, Report, Verdict
 from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
+from handcraft.proof.separable.certificate import LayerCertificate
 from handcraft.proof.strayed import strayed
 from handcraft.proof.tally import Tally, Wrong
 from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
@@ -111,7 +113,7 @@ def verify_with_proof(
     progress: Progress = silent,
     spread: Spread | None = None,
     claim: Claim | None = None,
-) -> tuple[Report, Certificate | None]:
+) -> tuple[Report, Certificate | LayerCertificate | None]:
     """The report of `verify`, and the certificate behind it where there is one."""
     _check_methods(methods)
     if claim is None:
@@ -151,11 +153,15 @@ def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
     show to be right is judged by itself.
     """
     declined: list[Outcome] = []
+    bound: tuple[str, Outcome] | None = None
     for method in methods:
         outcome = METHODS[method](task) or _too_many(task)
         if not outcome.declined:
             break
         declined.append(outcome)
+        bound = (method, outcome) if outcome.bounded else bound
+    if bound is not None and not outcome.decided and not outcome.tally.worst:
+        method, outcome = bound
     for earlier in declined:
         if earlier.suspect and outcome.tally.worst is None:
             _ask_suspect(task, outcome.tally, list(earlier.suspect))
@@ -220,7 +226,7 @@ def report_of(
         checked=tally.checked,
         accuracy=(
             tally.correct / tally.checked
-            if tally.checked and measures == "token"
+            if tally.checked and measures == "token" and verdict != "bounded"
             else None
         ),
         min_margin=tally.min_margin
@@ -239,8 +245,19 @@ def report_of(
         every_context=_all_drawn(task, method, tally),
         failed=["claim"] if verdict == "refuted" else None,
         row=_row(task, tally.worst),
+        covered=outcome.covered,
+        accuracy_at_least=_share(task, outcome),
         **_explained(task, tally),
     )
+
+
+def _share(task: Task, outcome: Outcome) -> float | None:
+    """The share of contexts that are surely right, rounded down; None where there is no bound."""
+    if outcome.covered is None:
+        return None
+    exact = Fraction(outcome.covered, task.size)
+    found = float(exact)
+    return found if Fraction(found) <= exact else math.nextafter(found, 0.0)
 
 
 def _all_drawn(task: Task, method: str, tally: Tally) -> bool | None:
@@ -278,6 +295,8 @@ def _verdict(task: Task, outcome: Outcome) -> tuple[Verdict, str | None]:
     """The verdict, and why it is not stronger."""
     tally = outcome.tally
     reason = outcome.reason
+    if outcome.bounded:
+        return "bounded", reason
     if tally.worst:
         return "refuted", None
     if not tally.checked and outcome.decided:

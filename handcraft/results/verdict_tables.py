@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
@@ -15,6 +16,7 @@ from handcraft.results.tables import plain_table, safe
 
 VERDICT_STYLES = {
     "proved": "bold green",
+    "bounded": "yellow",
     "checked": "green",
     "refuted": "bold red",
     "unknown": "yellow",
@@ -40,6 +42,11 @@ def _lines(found: Report) -> Iterator[str]:
     yield (
         f"contexts    {found.contexts:,} covered, {found.checked:,} where the claim speaks"
     )
+    if found.covered is not None:
+        yield (
+            f"accuracy    at least {_floored(found.accuracy_at_least or 0.0)}:"
+            f" {found.covered:,} are surely right, in any order of summation"
+        )
     if found.accuracy is not None and not (wrong and found.method == "sampled"):
         yield f"accuracy    {found.accuracy:.10g}"
     if found.min_margin is not None and not wrong:
@@ -63,6 +70,11 @@ def _lines(found: Report) -> Iterator[str]:
     if found.reason:
         yield f"because     {found.reason}"
     yield from _wrong(found) if wrong else _strayed(found)
+
+
+def _floored(share: float) -> str:
+    """A share in ten digits, never rounded up."""
+    return f"{math.floor(share * 10**10) / 10**10:.10g}"
 
 
 def _wrong(found: Report) -> Iterator[str]:

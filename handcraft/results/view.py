@@ -13,8 +13,12 @@ from handcraft.core.arguments import asked_call
 from handcraft.core.writing import write_atomically
 from handcraft.files.program_file import docstring_of, find
 from handcraft.model import Model
-from handcraft.proof.checker import certificate_hash
+from handcraft.proof.checker import Certificate, certificate_hash
 from handcraft.proof.claimed import unless_changed
+from handcraft.proof.separable.certificate import (
+    LayerCertificate,
+    layer_certificate_hash,
+)
 from handcraft.proof.task import Progress
 from handcraft.proof.verify import silent, verify_with_proof
 from handcraft.results.notes import without_notes
@@ -118,5 +122,11 @@ def _verdict(model: Model, progress: Progress) -> dict[str, Any] | None:
     kept = {
         name: value for name, value in found.items() if name not in _LEFT_OUT
     }
-    proof = None if certificate is None else certificate_hash(certificate)
-    return {**kept, "certificate": proof}
+    return {**kept, "certificate": _hash(certificate)}
+
+
+def _hash(certificate: Certificate | LayerCertificate | None) -> str | None:
+    """The hash of a certificate of either kind."""
+    if isinstance(certificate, LayerCertificate):
+        return layer_certificate_hash(certificate)
+    return None if certificate is None else certificate_hash(certificate)

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, WeightsError, printable
 from handcraft.core.weights import (
     parse_json,
@@ -120,15 +121,15 @@ def weights_hash(model: Model) -> str:
     return sha256(to_safetensors(model.weights))
 
 
-def claim_hash(model: Model) -> str:
+def claim_hash(model: Model, alone: Claim | None = None) -> str:
     """Return the SHA-256 of what the claim means: its JSON without source lines, the
-    vocabulary, and how the model runs.
+    vocabulary, and how the model runs. `alone` is a claim that stands in no program.
     """
-    claim = (
-        model.program.model_dump(mode="json")["claim"]
-        if model.program
-        else None
-    )
+    claim = None
+    if alone is not None:
+        claim = alone.model_dump(mode="json")
+    elif model.program:
+        claim = model.program.model_dump(mode="json")["claim"]
     runs = [
         model.causal,
         model.activation,
@@ -166,7 +167,13 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
     """Write the certificate to a file, completely or not at all. Raises ProgramError if it
     is too large to be read again.
     """
-    data = _written(certificate)
+    write_json(path, _written(certificate))
+
+
+def write_json(path: Path, data: bytes) -> None:
+    """Write a certificate of any kind to a file, completely or not at all. Raises ProgramError if
+    it is too large to be read again.
+    """
     if len(data) > _MOST_BYTES:
         raise ProgramError(
             f"the certificate has {len(data)} bytes, and at most {_MOST_BYTES} are read again"
