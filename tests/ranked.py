@@ -53,7 +53,7 @@ def model_of(weights: Any, end: str = "") -> Model:
 def noisy(seed: int, n: int = 6, k: int = 3, end: str = "") -> Model:
     """A head that looks for the greatest token, turned and disturbed by more or less."""
     rng = np.random.default_rng(seed)
-    d, n_vocab = 9, n + len(end)
+    d, n_vocab = n + 3, n + len(end)
     noise = rng.choice([0.0, 0.01, 0.1, 0.3, 1.0])
     turn = np.linalg.qr(rng.normal(size=(d, d)))[0]
     codes = np.eye(n_vocab, d) * rng.choice([1.0, 3.0])

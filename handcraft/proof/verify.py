@@ -15,7 +15,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,8 @@ from handcraft.proof.separable.certificate import LayerCertificate
 from handcraft.proof.strayed import strayed
 from handcraft.proof.tally import Tally, Wrong
 from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
+
+_DIGITS = 10**10  # of a share that is certain
 
 
 def sampled(task: Task) -> Outcome:
@@ -252,12 +253,12 @@ def report_of(
 
 
 def _share(task: Task, outcome: Outcome) -> float | None:
-    """The share of contexts that are surely right, rounded down; None where there is no bound."""
+    """The share of contexts that are surely right, in ten digits and rounded down; None where there
+    is no bound.
+    """
     if outcome.covered is None:
         return None
-    exact = Fraction(outcome.covered, task.size)
-    found = float(exact)
-    return found if Fraction(found) <= exact else math.nextafter(found, 0.0)
+    return outcome.covered * _DIGITS // task.size / _DIGITS
 
 
 def _all_drawn(task: Task, method: str, tally: Tally) -> bool | None:

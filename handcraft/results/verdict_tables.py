@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
@@ -44,7 +43,7 @@ def _lines(found: Report) -> Iterator[str]:
     )
     if found.covered is not None:
         yield (
-            f"accuracy    at least {_floored(found.accuracy_at_least or 0.0)}:"
+            f"accuracy    at least {found.accuracy_at_least:.10g}:"
             f" {found.covered:,} are surely right, in any order of summation"
         )
     if found.accuracy is not None and not (wrong and found.method == "sampled"):
@@ -70,11 +69,6 @@ def _lines(found: Report) -> Iterator[str]:
     if found.reason:
         yield f"because     {found.reason}"
     yield from _wrong(found) if wrong else _strayed(found)
-
-
-def _floored(share: float) -> str:
-    """A share in ten digits, never rounded up."""
-    return f"{math.floor(share * 10**10) / 10**10:.10g}"
 
 
 def _wrong(found: Report) -> Iterator[str]:

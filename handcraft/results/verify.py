@@ -36,7 +36,7 @@ class ShownReport(ShownResult, Report):
     def trace(self) -> Trace | None:
         """The forward pass of the counterexample; what is not finite is shown as it is."""
         wrong = self.counterexample
-        if wrong is None:
+        if wrong is None or self.verdict == "bounded":
             return None
         return self.model.trace(wrong.tokens, wrong.position, checked=False)
 

@@ -244,10 +244,20 @@ def read_certificate(path: Path) -> Certificate:
     file is not one.
     """
     try:
+        return from_json(read_certificate_json(path))
+    except WeightsError as error:
+        raise ProgramError(str(error.of(path))) from None
+
+
+def read_certificate_json(path: Path) -> dict[str, Any]:
+    """Return the plain data of a certificate of any kind. Raises ProgramError, with the
+    file's name, if it is not JSON of a modest size.
+    """
+    try:
         data = read_bytes(path, _MOST_BYTES)
         data = _unpacked(data) if path.suffix == ".gz" else data
         _modest(data)
-        return from_json(parse_json(data, _MOST_BYTES))
+        return parse_json(data, _MOST_BYTES)
     except WeightsError as error:
         raise ProgramError(str(error.of(path))) from None
 

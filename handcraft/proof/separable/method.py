@@ -16,7 +16,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from handcraft.claims.kinds import Claim
 from handcraft.core.errors import printable
+from handcraft.model import Model
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import Rejected
@@ -36,6 +38,19 @@ from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 
 
+class OtherClaim(Undecided):
+    """The claim does not say the greatest of some tokens."""
+
+
+def is_ranked(model: Model, claim: Claim) -> bool:
+    """True for a claim that can be bounded without rules: it says the greatest token."""
+    try:
+        ranking_of(claim, model.vocabulary, model.n_ctx)
+    except Rejected:
+        return False
+    return True
+
+
 def recorded_layer(task: Task) -> tuple[LayerCertificate, Covered]:
     """The certificate of a layer, and what the checker found of it. Raises Undecided if the claim
     or the model is of another kind, or no text can be shown to be right.
@@ -43,6 +58,9 @@ def recorded_layer(task: Task) -> tuple[LayerCertificate, Covered]:
     model, claim = task.model, task.claim
     try:
         ranking = ranking_of(claim, model.vocabulary, model.n_ctx)
+    except Rejected as why:
+        raise OtherClaim(str(why)) from None
+    try:
         _check_work(ranking, len(model.vocabulary))
         found = _searched(task, ranking)
         shown = examine_layer(model, claim, found)
