@@ -32,6 +32,7 @@ from handcraft.proof.separable.check import check_layer, examine_layer
 from handcraft.proof.separable.classes import (
     By,
     Limits,
+    Pattern,
     alike_but_over,
     covers,
     example,
@@ -39,8 +40,10 @@ from handcraft.proof.separable.classes import (
     patterns,
     texts_shown,
 )
+from handcraft.proof.separable.layer import OneLayer
 from handcraft.proof.separable.method import layer_outcome, recorded_layer
 from handcraft.proof.separable.ranking import Ranking, Shape, ranking_of
+from handcraft.proof.separable.weighing import Weighing
 from handcraft.proof.verify import silent
 from handcraft.sequence.words import best, fetch, lookup, there, tokens
 from handcraft.testing import assert_accurate
@@ -269,6 +272,59 @@ def test_the_drawn_models_are_of_every_kind() -> None:
     assert any(share == 1 for _, share in shares)
     assert any(share < 1 for _, share in shares)
     assert np.mean([of_exact for of_exact, _ in shares]) > 0.8
+
+
+def members(ids: Array, q: int, m: int, kind: Pattern, limit: int) -> Array:
+    """True for each text of a class, where ids are ranks and every place is free."""
+    free = ids[:, :-1]
+    held = free == m
+    at = np.array(
+        [place in (kind.places or ()) for place in range(free.shape[1])]
+    )
+    here = (
+        held.sum(axis=1) == kind.count
+        if kind.places is None
+        else (held == at).all(axis=1)
+    )
+    over = ((free >= limit) & (free < m)).sum(axis=1) <= kind.over
+    below = ids.max(axis=1, initial=0) == m
+    return np.asarray((ids[:, -1] == q) & here & over & below)
+
+
+@pytest.mark.parametrize("by", ["places", "number"])
+@pytest.mark.parametrize("seed", slow_from(6, range(120)))
+def test_the_checker_is_right_about_every_class(seed: int, by: By) -> None:
+    """Whatever a prover proposes: of each class that the checker calls right, with each limit, all
+    texts lead by what it says, in several orders.
+    """
+    n, k = [(5, 3), (3, 5), (7, 2), (4, 4)][seed % 4]
+    model = noisy(seed, n, k)
+    ids, right = texts(n, k)
+    runs = [leads(run(model, ids, order), right) for order in range(ORDERS)]
+    least = np.min(runs, axis=0)
+    ranked = ranking(n, k)
+    (shape,) = ranked.shapes
+    kinds = patterns(shape, by)
+    weighing = Weighing(OneLayer(model), ranked, shape)
+    for q, m in product(range(n), range(n)):
+        asked = [
+            (kind, limit)
+            for kind in kinds
+            if occurs(shape, q, m, kind)
+            for limit in range(1, kind.most(m) + 1)
+        ]
+        if not asked:
+            continue
+        with np.errstate(all="ignore"):
+            found = weighing.query(q).worst(
+                m, [kind for kind, _ in asked], np.array([x for _, x in asked])
+            )
+        for (kind, limit), sure, lead in zip(
+            asked, found.right, found.lead, strict=True
+        ):
+            inside = least[members(ids, q, m, kind, limit)]
+            if sure and len(inside):
+                assert 0 < lead <= inside.min() * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
