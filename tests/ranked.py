@@ -4,7 +4,7 @@
     noisy(seed)           weights of one head, right on all texts, on some, or on few
     texts(claim, model)   every text, as ids, with the right token of each
     run(model, ids, ...)  the logits in float32, summed in a drawn order, with or without fused
-                          multiply-add, and with an exp that is off
+                          multiply-add, flushed to zero or not, and with an exp that is off
 
 Nothing is shared with the package but the shape of the weights.
 """
@@ -51,40 +51,65 @@ def model_of(weights: Any, end: str = "") -> Model:
 
 
 def noisy(seed: int, n: int = 6, k: int = 3, end: str = "") -> Model:
-    """A head that looks for the greatest token, turned and disturbed by more or less."""
+    """A head that looks for the greatest token, turned and disturbed by more or less; with large
+    numbers that cancel in the end, and whose rounding does not (`_common`).
+    """
     rng = np.random.default_rng(seed)
     d, n_vocab = n + 3, n + len(end)
-    noise = rng.choice([0.0, 0.01, 0.1, 0.3, 1.0])
+    noise = rng.choice([0.0, 0.0, 0.01, 0.1, 0.3, 1.0])
     turn = np.linalg.qr(rng.normal(size=(d, d)))[0]
     codes = np.eye(n_vocab, d) * rng.choice([1.0, 3.0])
-    ranks = np.zeros(d)
-    ranks[:n] = np.arange(n) * rng.choice([0.3, 1.0, 3.0, 100.0])
+    parts = {
+        "query": np.zeros(d),
+        "key": np.zeros(d),
+        "value": np.zeros(d),
+        "back": np.zeros(d),
+        "wpe": np.zeros((k + len(end), d)),
+    }
+    parts["query"][0] = rng.choice([1.0, 2.0])
+    large = rng.choice([0.0, 1e2, 1e4, 1e6])
+    _common(rng.integers(4), large, turn, codes, parts)
     key = np.zeros((d, d))
-    key[:, 0] = ranks
-    query = np.zeros(d)
-    query[0] = rng.choice([1.0, 2.0])
+    key[:n, 0] = np.arange(n) * rng.choice([0.3, 1.0, 3.0, 100.0])
     value = np.eye(d) * rng.choice([1.0, 5.0])
     w = np.concatenate([np.zeros((d, d)), turn.T @ key, turn.T @ value], axis=1)
-    # what all values have in common rounds away what tells them apart
-    common = rng.choice([0.0, 0.0, 1e3, 1e6]) * rng.normal(size=d)
-    b = np.concatenate([query, np.zeros(d), common])
 
     def off(x: Array) -> Array:
         return (x + noise * rng.normal(size=x.shape)).astype(np.float32)
 
     out = off(turn)
-    back = -(common.astype(np.float32) @ out)
+    b = np.concatenate([parts["query"], parts["key"], parts["value"]])
+    back = parts["back"] - parts["value"].astype(np.float32) @ out
     attn = {
         "c_attn": {"w": off(w), "b": b.astype(np.float32)},
         "c_proj": {"w": out, "b": back.astype(np.float32)},
     }
-    wpe = 0.3 * noise * rng.normal(size=(k + len(end), d))
+    wpe = parts["wpe"] + 0.3 * noise * rng.normal(size=parts["wpe"].shape)
     weights = {
         "wte": off(codes @ turn),
         "wpe": wpe.astype(np.float32),
         "blocks": [{"attn": attn}],
     }
     return model_of(weights, end)
+
+
+def _common(
+    where: int, large: float, turn: Array, codes: Array, parts: dict[str, Array]
+) -> None:
+    """Adds a large number to all values, which the bias takes away again; to the stream, where all
+    logits have it alike; to the last position; or to all scores.
+    """
+    lane = turn[-1]  # of which no token reads anything
+    if where == 0:
+        parts["value"] += large * turn[0]
+    elif where == 1:
+        codes[:, -1] = 1.0
+        parts["back"] += large * lane
+    elif where == 2:
+        parts["wpe"][-1] += min(large, 1e3) * lane
+    else:
+        parts["query"][1] = min(large, 1e3)
+        parts["key"][1] = 10.0
 
 
 def texts(n: int, k: int, end: str = "") -> tuple[Array, Array]:
@@ -100,12 +125,16 @@ def run(model: Model, ids: Array, seed: int) -> Array:
     rng = np.random.default_rng(seed)
     attn = model.weights["blocks"][0]["attn"]
     wte = model.weights["wte"]
-    fused = bool(seed % 2)
+    fused, flushed = bool(seed % 2), seed % 4 > 1
+
+    def kept(x: Array) -> Array:
+        """The numbers themselves, but 0 below the least normal one where that is flushed."""
+        return np.where(np.abs(x) < 2.0**-126, 0, x) if flushed else x
 
     def total(rows: list[Array]) -> Array:
         found = np.zeros_like(rows[0])
         for i in rng.permutation(len(rows)):
-            found = (found + rows[i]).astype(np.float32)
+            found = kept((found + kept(rows[i])).astype(np.float32))
         return found
 
     def dot(x: Array, w: Array, b: Array | None = None) -> Array:
@@ -117,9 +146,9 @@ def run(model: Model, ids: Array, seed: int) -> Array:
         for i in rng.permutation(len(w)):
             if fused:
                 exact = x[..., i, None].astype(np.float64) * w[i]
-                found = (found + exact).astype(np.float32)
+                found = kept((found + exact).astype(np.float32))
             else:
-                found = found + x[..., i, None] * w[i]
+                found = kept(found + kept(x[..., i, None] * w[i]))
         return found if b is None or begin else found + b
 
     x = wte[ids] + model.weights["wpe"][: ids.shape[1]]  # [n, n_seq, d]

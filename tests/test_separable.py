@@ -463,7 +463,7 @@ def test_too_many_tokens_are_refused_before_any_work() -> None:
 # ------------------------------------------------------------ certificates
 
 
-def found(seed: int = 24) -> tuple[Model, Any]:
+def found(seed: int = 102) -> tuple[Model, Any]:
     """A model of which some texts are covered, and its certificate."""
     model = noisy(seed, 10, 8)
     certificate, _ = recorded_layer(task_of(model, BEYOND))
@@ -551,17 +551,17 @@ def test_a_real_run_that_contradicts_a_bound_is_a_bug_of_ours() -> None:
 @pytest.mark.parametrize("name", ["proof.json", "proof.json.gz"])
 def test_a_bound_is_written_and_checked_again(name: str, here: Path) -> None:
     """The file has the classes; the report on it is the same."""
-    model = noisy(24, 10, 8)
+    model = noisy(102, 10, 8)
     made = certify(model, Path(name), silent, claim=BEYOND)
     again = check_certificate(model, Path(name), claim=BEYOND)
     assert made.verdict == again.verdict == "bounded"
-    assert made.covered == again.covered == 75_499_976
+    assert made.covered == again.covered == 72_619_733
     assert again.method == "checked certificate"
 
 
 def test_a_damaged_file_is_an_error_or_rejected(here: Path) -> None:
     """Whatever is in the file: no traceback, and nothing is believed."""
-    model = noisy(24, 10, 8)
+    model = noisy(102, 10, 8)
     path = Path("proof.json")
     certify(model, path, silent, claim=BEYOND)
     data = json.loads(path.read_text())
@@ -600,12 +600,12 @@ def told(seed: int, *options: str) -> Any:
 
 def test_bounded_is_told_with_the_number_of_prompts(here: Path) -> None:
     """The share is rounded down; a prompt that a run found wrong is shown, and no tables of it."""
-    result = told(24)
+    result = told(102)
     assert result.code == 0
     lines = result.out.splitlines()
     assert lines[0] == "drawn: bounded (certificate, float32)"
     assert lines[2].strip() == (
-        "accuracy    at least 0.75499976: 75,499,976 are surely right, in any order of"
+        "accuracy    at least 0.72619733: 72,619,733 are surely right, in any order of"
         " summation"
     )
     assert any(line.startswith("  wrong after") for line in lines)
@@ -614,10 +614,10 @@ def test_bounded_is_told_with_the_number_of_prompts(here: Path) -> None:
 
 def test_bounded_in_json(here: Path) -> None:
     """The count and the share, beside a null accuracy: nobody counted that."""
-    found = told(24, "--json").json
+    found = told(102, "--json").json
     assert found["verdict"] == "bounded"
-    assert found["covered"] == 75_499_976
-    assert found["accuracy_at_least"] == 0.75499976
+    assert found["covered"] == 72_619_733
+    assert found["accuracy_at_least"] == 0.72619733
     assert found["contexts"] == found["checked"] == 10**8
     assert found["accuracy"] is None
     assert found["counterexample"]["margin"] < 0
@@ -625,7 +625,7 @@ def test_bounded_in_json(here: Path) -> None:
 
 def test_less_than_half_decides_nothing(here: Path) -> None:
     """The verdict is the same, and the exit code 3."""
-    result = told(1, "--json")
+    result = told(24, "--json")
     assert result.code == 3
     assert result.json["verdict"] == "bounded"
     assert result.json["accuracy_at_least"] < 0.5
@@ -633,14 +633,14 @@ def test_less_than_half_decides_nothing(here: Path) -> None:
 
 def test_a_bound_is_written_by_the_command_line(here: Path) -> None:
     """Weights without rules have a certificate too, where the claim says the greatest."""
-    result = told(49, "--certificate", "proof.json.gz")
+    result = told(97, "--certificate", "proof.json.gz")
     assert result.code == 0
     assert result.out.endswith("\nwrote proof.json.gz\n")
     data = json.loads(gzip.decompress(Path("proof.json.gz").read_bytes()))
     assert data["format"] == "handcraft layer certificate 1"
     assert data["covered"] == 98_422_585
-    assert told(49, "--check", "proof.json.gz").code == 0
-    other = told(51, "--check", "proof.json.gz")
+    assert told(97, "--check", "proof.json.gz").code == 0
+    other = told(157, "--check", "proof.json.gz")
     assert other.code == 1
     assert "it is a certificate of other weights" in other.out
 
@@ -686,7 +686,7 @@ def test_a_program_with_a_wrong_text_is_refuted_and_the_bound_is_told() -> None:
 
 def test_an_authors_own_test_fails_on_a_bound() -> None:
     """Of the other texts nobody knows; a sample is not asked for either."""
-    model = noisy(49, 10, 8)
+    model = noisy(97, 10, 8)
     with pytest.raises(AssertionError) as failed:
         assert_accurate(model, claim=BEYOND, sampled=True)
     assert str(failed.value).startswith(
@@ -696,7 +696,7 @@ def test_an_authors_own_test_fails_on_a_bound() -> None:
 
 def test_a_share_is_never_rounded_up() -> None:
     """The report's share, as a fraction, is at most the count's."""
-    for seed in (1, 24, 49, 51):
+    for seed in (24, 102, 97, 157):
         report = verify(noisy(seed, 10, 8), claim=BEYOND)
         assert report.covered is not None
         assert report.accuracy_at_least is not None

@@ -227,7 +227,7 @@ def report_of(
         checked=tally.checked,
         accuracy=(
             tally.correct / tally.checked
-            if tally.checked and measures == "token" and verdict != "bounded"
+            if tally.checked and measures == "token" and outcome.covered is None
             else None
         ),
         min_margin=tally.min_margin

@@ -121,11 +121,12 @@ def layer_outcome(
             f" {why}; this is a bug of handcraft"
         )
         return Outcome(Tally(), decided=False, reason=reason)
+    tally = _tally(shown, asked)
     proved = shown.covered == shown.contexts
     if asked.worst is not None and task.model.program is not None:
-        return Outcome(asked, decided=True, covered=shown.covered)
+        return Outcome(tally, decided=True, covered=shown.covered)
     return Outcome(
-        _tally(shown, asked),
+        tally,
         decided=True,
         declined=not proved and shown.contexts <= task.budget.contexts,
         proved=proved,
