@@ -27,6 +27,10 @@ from handcraft.sequence.words import best, fetch, lookup, tokens
 
 LETTERS = digits + ascii_letters
 U = 2.0**-24
+KEYS, VALUES = (
+    (5,),
+    (6,),
+)  # what large numbers cancel in, beside those of `_common`
 
 
 def greatest(n: int, k: int, end: str = "") -> Answers:
@@ -50,7 +54,9 @@ def model_of(weights: Any, end: str = "") -> Model:
     return Model("drawn", weights, vocabulary, 1)
 
 
-def noisy(seed: int, n: int = 6, k: int = 3, end: str = "") -> Model:
+def noisy(
+    seed: int, n: int = 6, k: int = 3, end: str = "", where: int | None = None
+) -> Model:
     """A head that looks for the greatest token, turned and disturbed by more or less; with large
     numbers that cancel in the end, and whose rounding does not (`_common`).
     """
@@ -68,21 +74,30 @@ def noisy(seed: int, n: int = 6, k: int = 3, end: str = "") -> Model:
     }
     parts["query"][0] = rng.choice([1.0, 2.0])
     large = rng.choice([0.0, 1e2, 1e4, 1e6])
-    _common(rng.integers(4), large, turn, codes, parts)
+    drawn = int(rng.integers(5))
+    place = drawn if where is None else where
+    _common(place, large, turn, codes, parts)
     key = np.zeros((d, d))
     key[:n, 0] = np.arange(n) * rng.choice([0.3, 1.0, 3.0, 100.0])
     value = np.eye(d) * rng.choice([1.0, 5.0])
-    w = np.concatenate([np.zeros((d, d)), turn.T @ key, turn.T @ value], axis=1)
+    key, value = turn.T @ key, turn.T @ value
+    # every token has 1 in the last lane: the bias takes away what it adds
+    if place in KEYS + VALUES:
+        small = large if place in VALUES else min(large, 1e4)
+        name, matrix = ("key", key) if place in KEYS else ("value", value)
+        codes[:, -1] = 1.0
+        matrix += np.outer(turn[-1], small * np.eye(d)[0])
+        parts[name] -= small * np.eye(d)[0]
+    w = np.concatenate([np.zeros((d, d)), key, value], axis=1)
 
     def off(x: Array) -> Array:
         return (x + noise * rng.normal(size=x.shape)).astype(np.float32)
 
     out = off(turn)
     b = np.concatenate([parts["query"], parts["key"], parts["value"]])
-    back = parts["back"] - parts["value"].astype(np.float32) @ out
     attn = {
         "c_attn": {"w": off(w), "b": b.astype(np.float32)},
-        "c_proj": {"w": out, "b": back.astype(np.float32)},
+        "c_proj": {"w": out, "b": parts["back"].astype(np.float32)},
     }
     wpe = parts["wpe"] + 0.3 * noise * rng.normal(size=parts["wpe"].shape)
     weights = {
@@ -96,18 +111,24 @@ def noisy(seed: int, n: int = 6, k: int = 3, end: str = "") -> Model:
 def _common(
     where: int, large: float, turn: Array, codes: Array, parts: dict[str, Array]
 ) -> None:
-    """Adds a large number to all values, which the bias takes away again; to the stream, where all
-    logits have it alike; to the last position; or to all scores.
+    """Adds a large number to all values, which the bias takes away again; to all values, or to the
+    stream, where all logits have it alike; to the last position; or to all scores.
     """
     lane = turn[-1]  # of which no token reads anything
     if where == 0:
         parts["value"] += large * turn[0]
+        parts["back"] -= large * turn[0] @ turn
     elif where == 1:
         codes[:, -1] = 1.0
-        parts["back"] += large * lane
+        parts["value"] += (
+            large * lane @ turn.T
+        )  # the head's lanes are turned back
     elif where == 2:
+        codes[:, -1] = 1.0
+        parts["back"] += large * lane
+    elif where == 3:
         parts["wpe"][-1] += min(large, 1e3) * lane
-    else:
+    elif where == 4:
         parts["query"][1] = min(large, 1e3)
         parts["key"][1] = 10.0
 

@@ -295,10 +295,11 @@ def members(ids: Array, q: int, m: int, kind: Pattern, limit: int) -> Array:
 @pytest.mark.parametrize("seed", slow_from(6, range(120)))
 def test_the_checker_is_right_about_every_class(seed: int, by: By) -> None:
     """Whatever a prover proposes: of each class that the checker calls right, with each limit, all
-    texts lead by what it says, in several orders.
+    texts lead by what it says, in several orders; where large numbers cancel in keys, in values or
+    elsewhere, too.
     """
     n, k = [(5, 3), (3, 5), (7, 2), (4, 4)][seed % 4]
-    model = noisy(seed, n, k)
+    model = noisy(seed, n, k, where=[None, None, 5, 6][seed // 4 % 4])
     ids, right = texts(n, k)
     runs = [leads(run(model, ids, order), right) for order in range(ORDERS)]
     least = np.min(runs, axis=0)
@@ -456,7 +457,9 @@ def test_too_many_tokens_are_refused_before_any_work() -> None:
     model = Model(
         "many", {**weights, "wte": wte}, Vocabulary(tuple(letters)), 1
     )
-    with pytest.raises(Undecided, match=r"^its classes have 15"):
+    with pytest.raises(
+        Undecided, match=r"^its classes have too many terms to be followed$"
+    ):
         recorded_layer(task_of(model, claim))
 
 
@@ -555,7 +558,7 @@ def test_a_bound_is_written_and_checked_again(name: str, here: Path) -> None:
     made = certify(model, Path(name), silent, claim=BEYOND)
     again = check_certificate(model, Path(name), claim=BEYOND)
     assert made.verdict == again.verdict == "bounded"
-    assert made.covered == again.covered == 72_619_733
+    assert made.covered == again.covered == 76_268_015
     assert again.method == "checked certificate"
 
 
@@ -605,7 +608,7 @@ def test_bounded_is_told_with_the_number_of_prompts(here: Path) -> None:
     lines = result.out.splitlines()
     assert lines[0] == "drawn: bounded (certificate, float32)"
     assert lines[2].strip() == (
-        "accuracy    at least 0.72619733: 72,619,733 are surely right, in any order of"
+        "accuracy    at least 0.76268015: 76,268,015 are surely right, in any order of"
         " summation"
     )
     assert any(line.startswith("  wrong after") for line in lines)
@@ -616,8 +619,8 @@ def test_bounded_in_json(here: Path) -> None:
     """The count and the share, beside a null accuracy: nobody counted that."""
     found = told(102, "--json").json
     assert found["verdict"] == "bounded"
-    assert found["covered"] == 72_619_733
-    assert found["accuracy_at_least"] == 0.72619733
+    assert found["covered"] == 76_268_015
+    assert found["accuracy_at_least"] == 0.76268015
     assert found["contexts"] == found["checked"] == 10**8
     assert found["accuracy"] is None
     assert found["counterexample"]["margin"] < 0

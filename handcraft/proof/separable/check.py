@@ -36,8 +36,9 @@ from handcraft.proof.separable.ranking import Ranking, Shape, ranking_of
 from handcraft.proof.separable.weighing import Weighing
 
 MOST_LAYER_TERMS = (
-    2**33
-)  # terms of all classes: tokens, at places, against wrong ones
+    2**32
+)  # terms of all classes: tokens at places, against wrong ones
+_MOST_AT_ONCE = 2**24  # terms of the classes of one last and one greatest token
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,18 @@ def check_layer(
     return replace(found, margin=stated)
 
 
-def terms_of(ranking: Ranking, shape: Shape, n_vocab: int) -> int:
-    """How many terms the classes of a shape have, at most."""
+def check_work(ranking: Ranking, n_vocab: int) -> None:
+    """Check that the classes have no more terms than are followed. Raises Rejected if they have."""
     n = len(ranking.order)
-    return len(ranking.last(shape)) * n * n * len(shape) * n_vocab
+    work = 0
+    for shape in ranking.shapes:
+        kinds = 3 * (
+            2 ** len(shape.free) if len(shape.free) <= 4 else len(shape)
+        )
+        once = (n + kinds) * len(shape) * n_vocab
+        work += len(ranking.last(shape)) * n * once
+        if once > _MOST_AT_ONCE or work > MOST_LAYER_TERMS:
+            raise Rejected("its classes have too many terms to be followed")
 
 
 def _of_this(model: Model, claim: Claim, certificate: LayerCertificate) -> None:
@@ -129,12 +138,7 @@ def _examined(
     lengths = [len(shape) for shape in ranking.shapes]
     if sorted(by_length) != lengths or len(certificate.lengths) != len(lengths):
         raise Rejected("it does not name each length of the texts once")
-    n_vocab = len(model.vocabulary)
-    work = sum(terms_of(ranking, shape, n_vocab) for shape in ranking.shapes)
-    if work > MOST_LAYER_TERMS:
-        raise Rejected(
-            f"its classes have {work} terms, more than {MOST_LAYER_TERMS}"
-        )
+    check_work(ranking, len(model.vocabulary))
     layer = OneLayer(model)
     contexts = covered = 0
     least: tuple[float, list[int]] = math.inf, []
@@ -175,7 +179,7 @@ def _check_limits(ranking: Ranking, shape: Shape, part: OfLength) -> None:
 
 def _most(part: OfLength) -> int:
     """The most free places whose patterns are written out."""
-    return 8 if part.by == "places" else 4096
+    return 4 if part.by == "places" else 2**16
 
 
 def _leads(

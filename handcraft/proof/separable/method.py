@@ -26,10 +26,9 @@ from handcraft.proof.gate import Disagreement
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.separable.certificate import LayerCertificate
 from handcraft.proof.separable.check import (
-    MOST_LAYER_TERMS,
     Covered,
+    check_work,
     examine_layer,
-    terms_of,
 )
 from handcraft.proof.separable.ranking import Ranking, ranking_of
 from handcraft.proof.separable.runs import Runs
@@ -61,7 +60,7 @@ def recorded_layer(task: Task) -> tuple[LayerCertificate, Covered]:
     except Rejected as why:
         raise OtherClaim(str(why)) from None
     try:
-        _check_work(ranking, len(model.vocabulary))
+        check_work(ranking, len(model.vocabulary))
         found = _searched(task, ranking)
         shown = examine_layer(model, claim, found)
     except Rejected as why:
@@ -94,15 +93,6 @@ def _searched(task: Task, ranking: Ranking) -> LayerCertificate:
         seconds=0.0,
         lengths=list(searched(model, ranking, task.deadline, task.progress)),
     )
-
-
-def _check_work(ranking: Ranking, n_vocab: int) -> None:
-    """Raises Undecided where there are more terms than the checker follows."""
-    work = sum(terms_of(ranking, shape, n_vocab) for shape in ranking.shapes)
-    if work > MOST_LAYER_TERMS:
-        raise Undecided(
-            f"its classes have {work} terms, more than {MOST_LAYER_TERMS}"
-        )
 
 
 def layer_outcome(

@@ -82,6 +82,8 @@ def ranking_of(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> Ranking:
     """The order and the texts of a claim. Raises Rejected if it does not say the greatest."""
     if type(claim) not in CLAIM_KINDS:
         raise Rejected("the claim is of a kind that is not known here")
+    if type(vocabulary) is not Vocabulary:
+        raise Rejected("the tokens come from a tokenizer")
     ranks = _ranks(_score(claim), vocabulary)
     if isinstance(claim, Answers):
         language = claim.language(n_ctx, vocabulary)
