@@ -44,7 +44,9 @@ from handcraft.proof.separable.layer import OneLayer
 from handcraft.proof.separable.method import layer_outcome, recorded_layer
 from handcraft.proof.separable.ranking import Ranking, Shape, ranking_of
 from handcraft.proof.separable.weighing import Weighing
-from handcraft.proof.verify import silent
+from handcraft.proof.tally import Tally
+from handcraft.proof.task import Outcome
+from handcraft.proof.verify import METHODS, silent
 from handcraft.sequence.words import best, fetch, lookup, there, tokens
 from handcraft.testing import assert_accurate
 
@@ -657,6 +659,18 @@ def test_a_few_prompts_are_asked_one_by_one_first() -> None:
     assert bound.verdict == "bounded"
     assert exact.method == "exhaustive"
     assert exact.verdict == "refuted"
+
+
+def test_a_bound_stands_where_no_later_method_decides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An enumeration that ends before it is done takes nothing away."""
+    stopped = Outcome(Tally(), decided=False, reason="the time was over")
+    monkeypatch.setitem(METHODS, "exhaustive", lambda _: stopped)
+    size = (6, 3, "")
+    model, claim = noisy(14, *size), greatest(*size)
+    report = verify(model, claim=claim)
+    assert (report.verdict, report.method) == ("bounded", "certificate")
 
 
 def test_a_program_with_a_wrong_text_is_refuted_and_the_bound_is_told() -> None:

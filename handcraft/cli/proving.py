@@ -127,9 +127,10 @@ def verify(
 ) -> None:
     """Prove a program's claim, or check it.
 
-    First a proof for every context is looked for. If none is found, every context is checked;
-    if there are too many, contexts are drawn. The exit code is 1 where the claim is refuted,
-    with the shortest counterexample, and 3 where nothing is decided.
+    First a proof for every context is looked for, or a bound on how many are right. If none is
+    found, every context is checked; if there are too many, contexts are drawn. The exit code
+    is 1 where the claim is refuted, with the shortest counterexample, and 3 where nothing is
+    decided, or less than half is certain.
     """
     from handcraft.proof import METHODS, Budget, Spread
     from handcraft.proof import verify as verify_model
