@@ -43,7 +43,12 @@ from handcraft.proof.separable.classes import (
 from handcraft.proof.separable.layer import OneLayer
 from handcraft.proof.separable.method import layer_outcome, recorded_layer
 from handcraft.proof.separable.ranking import Ranking, Shape, ranking_of
-from handcraft.proof.separable.weighing import Weighing
+from handcraft.proof.separable.weighing import (
+    Weighing,
+    Worst,
+    sum_by_number,
+    sum_by_places,
+)
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome
 from handcraft.proof.verify import METHODS, silent
@@ -500,15 +505,86 @@ def test_a_certificate_that_states_more_is_rejected() -> None:
         "it does not name each length of the texts once": {
             "lengths": [part, part]
         },
-        "its limits do not fit the texts": {
-            "lengths": [edited(part, limits=part.limits[1:])]
-        },
     }
     for reason, fields in more.items():
         with pytest.raises(Rejected) as rejected:
             check_layer(model, BEYOND, edited(certificate, **fields))
         assert str(rejected.value) == reason
     check_layer(model, BEYOND, certificate)
+
+
+def test_a_table_of_limits_must_fit_the_texts() -> None:
+    """Rows, columns and patterns are counted, lengths named, and no limit grows with what may be
+    over it: else texts would be counted that are in no class.
+    """
+    model, certificate = found()
+    (part,) = certificate.lengths
+    grows = json.loads(json.dumps(part.limits))
+    grows[0][1][3:6] = [
+        0,
+        1,
+        0,
+    ]  # once the greatest token, the rest over the limit
+    short = [[row[:-1] for row in rows] for rows in part.limits]
+    tables = {
+        "its limits do not fit the texts": [
+            {"limits": part.limits[1:]},
+            {"limits": [rows[1:] for rows in part.limits]},
+            {"limits": short},
+            {"by": "places"},
+        ],
+        "a limit grows with what is over it": [{"limits": grows}],
+        "it does not name each length of the texts once": [{"length": 7}],
+    }
+    for reason, several in tables.items():
+        for fields in several:
+            forged = edited(certificate, lengths=[edited(part, **fields)])
+            with pytest.raises(Rejected) as rejected:
+                examine_layer(model, BEYOND, forged)
+            assert str(rejected.value) == reason
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_terms_that_cancel_are_never_summed_too_low(seed: int) -> None:
+    """Terms of sizes from 1e-20 to 1e20: the sum of each pattern is at least the exact worst of all
+    ways to fill the places.
+    """
+    rng = np.random.default_rng(seed)
+    free = (0, 1, 2)
+    own, below, rest = (
+        rng.normal(size=(3, 1)) * 10.0 ** rng.integers(-20, 21, (3, 1))
+        for _ in range(3)
+    )
+    below = np.maximum(below, rest)  # more is allowed
+    for by in ("places", "number"):
+        kinds = patterns(Shape((None,) * 4), by)  # type: ignore[arg-type]
+        worst = Worst(own, below, np.repeat(rest[:, None], len(kinds), axis=1))
+        group = np.arange(3)
+        sums = (
+            sum_by_number(group, kinds, worst)
+            if by == "number"
+            else sum_by_places(free, group, kinds, worst)
+        )
+        for kind, total in zip(kinds, sums[:, 0], strict=True):
+            exact = max(
+                sum(Fraction(float(x)) for x in way)
+                for way in _ways(kind, own[:, 0], below[:, 0], rest[:, 0])
+            )
+            # what is not a number, or infinite, shows nothing
+            assert not np.isfinite(total) or Fraction(
+                float(total)
+            ) >= exact - abs(exact) * Fraction(1, 10**12)
+
+
+def _ways(kind: Pattern, own: Array, below: Array, rest: Array) -> Any:
+    """The terms at each place, in every way that the pattern allows."""
+    for what in product("mor", repeat=3):
+        held = tuple(i for i, x in enumerate(what) if x == "m")
+        if len(held) != kind.count or what.count("o") > kind.over:
+            continue
+        if kind.places in (None, held):
+            terms = {"m": own, "o": below, "r": rest}
+            yield [terms[x][i] for i, x in enumerate(what)]
 
 
 def test_no_limit_can_be_raised() -> None:

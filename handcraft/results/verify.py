@@ -83,7 +83,7 @@ def verify(
     spread: Spread | None = None,
     progress: Progress = silent,
 ) -> ShownReport:
-    """The report on what a program claims: proved, bounded, checked, or refuted by a counterexample.
+    """The report on what a program claims: proved, bounded, checked, or refuted by a text.
 
     method  certificate, exhaustive or sampled: only these are tried, in this order
     budget  at most so many contexts (10000), or seconds ("30s")

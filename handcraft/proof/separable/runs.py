@@ -1,7 +1,8 @@
 """Real runs that a bound must agree with: the plain forward pass, and the claim's own evaluator.
 
-    drawn    texts of any tokens, of each length alike often
-    close    texts whose greatest tokens are neighbours in rank, where models are wrong
+    every    each text of a length, if there are at most 20,000
+    drawn    otherwise texts of any tokens, of each length alike often
+    close    and texts whose greatest tokens are neighbours in rank, where models are wrong
 
 A text that is in a class must be run right, by the lead that is certain; a wrong one elsewhere is
 a counterexample, and no contradiction. Rules of this file: the seed of the draw is fixed; it
@@ -26,7 +27,8 @@ from handcraft.proof.separable.classes import covers
 from handcraft.proof.separable.ranking import Ranking, Shape
 from handcraft.proof.tally import Tally, Wrong
 
-_DRAWN = 8_000  # texts in all, half of them close
+_EVERY = 20_000  # texts of a length, up to which each is run
+_DRAWN = 8_000  # texts in all otherwise, half of them close
 _BATCH = 500
 _TOLD = 2.0**-20  # by how much a margin of a run is off, relatively
 
@@ -48,8 +50,14 @@ class Runs:
         random = np.random.default_rng(SEED)
         each = max(1, _DRAWN // len(self.ranking.shapes))
         for shape in self.ranking.shapes:
-            for ids in _drawn(self.ranking, shape, each, random):
-                self._run(tally, shape, ids, margin)
+            for ranks in (
+                _every(self.ranking, shape)
+                if self.ranking.size(shape) <= _EVERY
+                else _drawn(self.ranking, shape, each, random)
+            ):
+                self._run(
+                    tally, shape, _placed(self.ranking, shape, ranks), margin
+                )
         return tally
 
     def _run(
@@ -116,12 +124,23 @@ class Runs:
             tally.worst = found
 
 
+def _every(ranking: Ranking, shape: Shape) -> Iterator[Array]:
+    """The ranks of every text of a shape [n, n_seq]; 0 where one token alone stands."""
+    n = len(ranking.order)
+    free = [i for i, only in enumerate(shape.fixed) if only is None]
+    for start in range(0, n ** len(free), _BATCH):
+        index = np.arange(start, min(start + _BATCH, n ** len(free)))
+        ranks = np.zeros((len(index), len(shape)), dtype=int)
+        for power, place in enumerate(free):
+            ranks[:, place] = index // n**power % n
+        yield ranks
+
+
 def _drawn(
     ranking: Ranking, shape: Shape, count: int, random: np.random.Generator
-) -> Iterator[Array]:  # -> [n, n_seq]
-    """Texts of a shape: of any tokens, and of close ones, in turn."""
-    order = np.array(ranking.order)
-    n = len(order)
+) -> Iterator[Array]:
+    """The ranks of texts of a shape [n, n_seq]: of any tokens, and of close ones, in turn."""
+    n = len(ranking.order)
     for start in range(0, count, _BATCH):
         size = min(_BATCH, count - start), len(shape)
         ranks = random.integers(0, n, size)
@@ -129,8 +148,15 @@ def _drawn(
             top = random.integers(0, n, (size[0], 1))
             near = np.maximum(top - random.integers(0, 3, size), 0)
             ranks = np.where(random.random(size) < 0.5, near, ranks % (top + 1))
-        ids = order[ranks]
-        for place, only in enumerate(shape.fixed):
-            if only is not None:
-                ids[:, place] = only
-        yield ids
+        yield ranks
+
+
+def _placed(
+    ranking: Ranking, shape: Shape, ranks: Array
+) -> Array:  # [n, n_seq] -> the same
+    """The ids of texts, from the ranks of their tokens."""
+    ids = np.array(ranking.order)[ranks]
+    for place, only in enumerate(shape.fixed):
+        if only is not None:
+            ids[:, place] = only
+    return ids

@@ -204,8 +204,9 @@ def _summed(
     m = terms.shape[1] - 1
     below = np.maximum(limits, 1) - 1  # the greatest rank allowed
     worst = Worst(terms[:, m], upto[:, max(m, 1) - 1], upto[:, below])
-    chosen = _by_places if kinds[0].places is not None else _by_number
-    return chosen(weighing, kinds, worst)
+    if kinds[0].places is None:
+        return sum_by_number(weighing.group, kinds, worst)
+    return sum_by_places(weighing.shape.free, weighing.group, kinds, worst)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,11 +233,12 @@ class Worst:
         return np.asarray(_SUMMED * found)
 
 
-def _by_places(
-    weighing: Weighing, kinds: Sequence[Pattern], worst: Worst
+def sum_by_places(
+    free: Sequence[int], group: Array, kinds: Sequence[Pattern], worst: Worst
 ) -> Array:  # -> [n_pattern, n_vocab + 1]
-    """The sum where each pattern names the places that hold m."""
-    free, group = weighing.shape.free, weighing.group
+    """The sum where each pattern names those of the free places that hold m; `group` has the group
+    of each.
+    """
     holds = np.array(
         [[place in (kind.places or ()) for kind in kinds] for place in free]
     )[:, :, None]  # [n_free, n_pattern, 1]
@@ -250,16 +252,15 @@ def _by_places(
     return np.where(overs[:, None] > 0, wider, found)
 
 
-def _by_number(
-    weighing: Weighing, kinds: Sequence[Pattern], worst: Worst
+def sum_by_number(
+    group: Array, kinds: Sequence[Pattern], worst: Worst
 ) -> Array:  # -> [n_pattern, n_vocab + 1]
     """The sum where each pattern says how many places hold m: at the worst ones."""
-    group = weighing.group
     counts = np.array([kind.count for kind in kinds])
     overs = np.array([kind.over for kind in kinds])
     rests = np.array([kind.rest for kind in kinds])[:, None]
     all_own = worst.own[group].sum(axis=0)  # where m stands everywhere
-    if len(weighing.groups) == 1:  # all places are alike
+    if len(worst.own) == 1:  # all places are alike
         k, j = counts[:, None], overs[:, None]
         own, below, rest = worst.own[0], worst.below[0], worst.rest[0]
         found = k * own + j * below + (rests - j) * rest
