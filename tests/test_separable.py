@@ -21,6 +21,7 @@ from ranked import greatest, leads, model_of, noisy, run, task_of, texts
 
 from handcraft import Model, answers, verify
 from handcraft.claims.prompt_claim import Answers
+from handcraft.claims.words import as_claim
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
@@ -159,6 +160,16 @@ def test_the_least_is_the_greatest_of_minus_the_number() -> None:
             "[012]{2}",
             "some of the ranked tokens cannot stand at a place",
         ),
+        (
+            fetch(tokens, best(lookup({"0": 1, "1": 2}, tokens))),
+            "1[01]",
+            "some of the ranked tokens cannot stand at a place",
+        ),
+        (
+            fetch(tokens, best(lookup({"0": 1, "1": 2}, tokens))),
+            "22",
+            "a prompt holds no ranked token",
+        ),
     ],
 )
 def test_another_claim_is_refused_with_the_reason(
@@ -168,6 +179,32 @@ def test_another_claim_is_refused_with_the_reason(
     claim = answers(prompts, rule, length=1)
     with pytest.raises(Rejected, match=f"^{reason}$"):
         read(claim)
+
+
+def of_contexts(letters: str) -> Any:
+    """The claim that the greatest of these letters follows every context."""
+    ranks = {letter: i for i, letter in enumerate(letters)}
+    return as_claim(fetch(tokens, best(lookup(ranks, tokens))))
+
+
+def test_a_claim_on_contexts_is_of_every_length() -> None:
+    """Each context up to the window counts; each token must have a rank."""
+    vocabulary = Vocabulary(tuple("0123"))
+    found = ranking_of(of_contexts("0123"), vocabulary, 3)
+    assert [found.size(shape) for shape in found.shapes] == [4, 16, 64]
+    reason = "a token of the contexts has no rank"
+    with pytest.raises(Rejected, match=f"^{reason}$"):
+        ranking_of(of_contexts("012"), vocabulary, 3)
+
+
+def test_tokens_of_a_tokenizer_are_refused() -> None:
+    """It may cut a text otherwise than into its characters."""
+
+    class Cut(Vocabulary):
+        pass
+
+    with pytest.raises(Rejected, match=r"^the tokens come from a tokenizer$"):
+        ranking_of(of_contexts("01"), Cut(("0", "1")), 3)
 
 
 # ------------------------------------------------------------ the classes
@@ -333,6 +370,23 @@ def test_the_checker_is_right_about_every_class(seed: int, by: By) -> None:
             inside = least[members(ids, q, m, kind, limit)]
             if sure and len(inside):
                 assert 0 < lead <= inside.min() * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_contexts_of_every_length_are_bounded_together(seed: int) -> None:
+    """As many as are right, at most, over all lengths; each is asked at its own last position."""
+    model, claim = noisy(seed, 4, 4), of_contexts("0123")
+    exact = 0
+    for k in range(1, 5):
+        ids, right = texts(4, k)
+        exact += int((leads(run(model, ids, seed), right) > 0).sum())
+    try:
+        certificate, shown = recorded_layer(task_of(model, claim))
+    except Undecided:
+        return
+    assert [part.length for part in certificate.lengths] == [1, 2, 3, 4]
+    assert shown.contexts == 4 + 16 + 64 + 256
+    assert 0 < shown.covered <= exact
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
