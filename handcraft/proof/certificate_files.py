@@ -49,7 +49,7 @@ from handcraft.proof.separable.certificate import (
 from handcraft.proof.separable.check import check_layer
 from handcraft.proof.separable.method import layer_outcome
 from handcraft.proof.tally import Tally
-from handcraft.proof.task import Budget, Outcome, Progress, Proof, Task
+from handcraft.proof.task import AnyCertificate, Budget, Outcome, Progress, Task
 from handcraft.proof.verify import report_of, silent
 
 
@@ -78,7 +78,7 @@ def certify(
     return report_of(task, method, outcome, time.monotonic() - start)
 
 
-def _write(path: Path, proof: Proof) -> None:
+def _write(path: Path, proof: AnyCertificate) -> None:
     """Write a certificate of any kind."""
     if isinstance(proof, LayerCertificate):
         write_layer_certificate(path, proof)
@@ -88,7 +88,7 @@ def _write(path: Path, proof: Proof) -> None:
         write_certificate(path, proof)
 
 
-def proof_hash(proof: Proof) -> str:
+def proof_hash(proof: AnyCertificate) -> str:
     """The SHA-256 of a certificate, as it is written to a file but for the seconds it took."""
     if isinstance(proof, LayerCertificate):
         return layer_certificate_hash(proof)

@@ -115,7 +115,7 @@ class Task:
         return count_domain(self.claim, self.model.vocabulary, self.model.n_ctx)
 
 
-Proof: TypeAlias = Certificate | LaneCertificate | LayerCertificate
+AnyCertificate: TypeAlias = Certificate | LaneCertificate | LayerCertificate
 
 
 @dataclass(frozen=True)
@@ -144,4 +144,4 @@ class Outcome:
     assumptions: tuple[str, ...] = ()
     bounded: bool = False
     covered: int | None = None
-    certificate: Proof | None = None
+    certificate: AnyCertificate | None = None

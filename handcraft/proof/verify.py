@@ -40,10 +40,10 @@ from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.strayed import strayed
 from handcraft.proof.tally import Tally, Wrong
 from handcraft.proof.task import (
+    AnyCertificate,
     Budget,
     Outcome,
     Progress,
-    Proof,
     Spread,
     Task,
 )
@@ -122,7 +122,7 @@ def verify_with_proof(
     progress: Progress = silent,
     spread: Spread | None = None,
     claim: Claim | None = None,
-) -> tuple[Report, Proof | None]:
+) -> tuple[Report, AnyCertificate | None]:
     """The report of `verify`, and the certificate behind it where there is one."""
     _check_methods(methods)
     if claim is None:
