@@ -18,6 +18,7 @@ from handcraft.pictures.svg import (
     kind,
     pixels,
     text,
+    tip,
     whole_svg,
 )
 
@@ -96,7 +97,7 @@ def _lines(curves: Iterable[LossCurve], place: _Place) -> Iterator[str]:
         if points:
             yield element(
                 "path",
-                element("title", curve.name),
+                tip(curve.name),
                 d="M" + "L".join(points),
                 fill="none",
                 **_look(held_out=curve.held_out),

@@ -34,10 +34,10 @@ from handcraft.training.planning import (
     WINDOW,
     NewShape,
     Subject,
+    check_no_sizes,
     check_same_shape,
     new_shape,
     settings_of,
-    shape_from,
     shape_like,
 )
 from handcraft.training.running import (
@@ -49,7 +49,7 @@ from handcraft.training.running import (
 )
 from handcraft.training.saved import TRAINING_FILE
 from handcraft.training.settings import TrainingSettings
-from handcraft.training.shapes import Shape, nested
+from handcraft.training.shapes import Shape, nested, shape_of
 from handcraft.training.texts import Data, of_sequence, of_text, read_text
 
 LOSS_JSON, LOSS_SVG = "loss.json", "loss.svg"
@@ -272,10 +272,11 @@ def train(
 
     Needs the extra `train`. Raises ProgramError for what cannot be trained.
     """
-    jax_and_optax()
     sizes = NewShape(layers, heads, width, norms, biases, tied)
     given = _given(settings, batch, seeds)
     first = None if begin is None else opened(begin)
+    if first is not None:
+        check_no_sizes(first, sizes)
     with without_notes():
         subject, data, program = _subject(
             what,
@@ -290,6 +291,7 @@ def train(
         wanted = settings_of(subject, data, given)
         frozen, held = _frozen(freeze, first or program, shape)
         place = None if out is None else _place(out, wanted)
+        jax_and_optax()  # what is wrong with the arguments is told first
         run = TrainingRun(
             data,
             shape,
@@ -415,7 +417,7 @@ def _shape(
             f"--window {window} is longer than the {first.n_ctx} tokens of"
             f" {printable(first.name)}"
         )
-    return shape_from(first, sizes)
+    return shape_of(first)
 
 
 def _frozen(

@@ -55,6 +55,7 @@ _SHAPES: dict[str, dict[str, Any]] = {
     "sequence": {"layers": 4, "heads": 4, "width": 16, "biases": False},
 }
 WINDOW = 64  # of a text
+_MOST_AT_ONCE = 2**22  # tokens of one step
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,21 @@ def settings_of(
     if subject == "claim":
         rows = max(16, _POSITIONS // data.examples.n_seq)
         usual["batch"] = rows if rows < data.examples.size else None
-    return TrainingSettings(**usual | dict(given))
+    found = TrainingSettings(**usual | dict(given))
+    _check_batch(data, found)
+    return found
+
+
+def _check_batch(data: Data, settings: TrainingSettings) -> None:
+    """Raise ProgramError for a batch that would not fit the memory of a small machine."""
+    many = data.examples.size if settings.batch is None else settings.batch
+    each = data.examples.n_seq * len(settings.seeds)
+    if min(many, data.examples.size) * each > _MOST_AT_ONCE:
+        raise ProgramError(
+            f"a batch of {many:,} rows of {data.examples.n_seq} tokens for"
+            f" {len(settings.seeds)} seeds is too large; at most"
+            f" {_MOST_AT_ONCE // each:,} rows work"
+        )
 
 
 def new_shape(
@@ -112,16 +127,13 @@ def shape_like(model: Model, sizes: NewShape) -> Shape:
     return replace(found, activation=model.activation, causal=model.causal)
 
 
-def shape_from(begins: Model, sizes: NewShape) -> Shape:
-    """The shape of the weights that a training begins with. Raises ProgramError for sizes beside
-    it, which they have already.
-    """
+def check_no_sizes(begins: Model, sizes: NewShape) -> None:
+    """Raise ProgramError for sizes beside weights to begin with, which have their own."""
     if sizes.given:
         raise ProgramError(
             f"--from takes the shape of {printable(begins.name)} as it is; leave"
             f" {listing(sizes.given)} out"
         )
-    return shape_of(begins)
 
 
 def check_same_shape(
@@ -136,11 +148,7 @@ def check_same_shape(
             f" {listing(vocabulary.tokens)}"
         )
     elif dict(own.arrays) != dict(shape.arrays):
-        name = _first_other(own.arrays, shape.arrays)
-        problem = (
-            f"its {name} has the shape {own.arrays.get(name)}, not"
-            f" {shape.arrays.get(name)}"
-        )
+        problem = _first_other(own.arrays, shape.arrays)
     elif (own.n_head, own.activation, own.causal) != (
         shape.n_head,
         shape.activation,
@@ -154,4 +162,10 @@ def check_same_shape(
 
 
 def _first_other(own: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    return next(n for n in (*wanted, *own) if own.get(n) != wanted.get(n))
+    """The first array that two shapes do not share, as a text."""
+    name = next(n for n in (*wanted, *own) if own.get(n) != wanted.get(n))
+    if name not in own:
+        return f"it has no {name}"
+    if name not in wanted:
+        return f"it has a {name}, which is not wanted"
+    return f"its {name} has the shape {own[name]}, not {wanted[name]}"

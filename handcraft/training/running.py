@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -81,26 +81,39 @@ class Finished:
     early: bool
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Best:
     """The best evaluation of each seed so far, and how many have come since."""
 
     loss: Array  # [n_seeds]
     step: Array  # [n_seeds]
     since: Array  # [n_seeds]
-    weights: dict[str, Array] = field(default_factory=dict)
+    weights: Mapping[str, Array]
 
-    def take(self, point: Measured, weights: Mapping[str, Any]) -> None:
+    def after(self, point: Measured, weights: Mapping[str, Any]) -> _Best:
+        """The best with one evaluation more."""
         new = np.array(point.judged)
         better = new < self.loss
+        kept = {}
         for name, array in weights.items():
             own = np.asarray(array)
-            old = self.weights.get(name, own)
             wide = better.reshape(-1, *[1] * (own.ndim - 1))
-            self.weights[name] = np.where(wide, own, old)
-        self.loss = np.where(better, new, self.loss)
-        self.step = np.where(better, point.step, self.step)
-        self.since = np.where(better, 0, self.since + 1)
+            kept[name] = np.where(wide, own, self.weights.get(name, own))
+        return _Best(
+            np.where(better, new, self.loss),
+            np.where(better, point.step, self.step),
+            np.where(better, 0, self.since + 1),
+            kept,
+        )
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Where a run stands: what its file holds."""
+
+    state: TrainingState
+    points: tuple[Measured, ...]
+    best: _Best
 
 
 class TrainingRun:
@@ -129,16 +142,12 @@ class TrainingRun:
         self.frozen = dict(frozen or {})
         self.first = _first(shape, settings, begins, self.frozen, held or {})
         self.steps = Steps(shape, data.examples, settings, self.frozen)
-        self.points: list[Measured] = []
-        n = len(settings.seeds)
-        self.best = _Best(
-            np.full(n, np.inf), np.zeros(n, int), np.zeros(n, int)
-        )
         self.saved = 0.0  # when, and how long it took
         self.took = 0.0
         self.pace = 0.0  # seconds a step
         self.tokens = 0
         self.busy = 0.0
+        self.begun = False
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -170,63 +179,72 @@ class TrainingRun:
     def run(self) -> Finished:
         """The weights after the last step, or, with `patience`, of the best evaluation."""
         began = time.monotonic()
-        state = self._begin()
+        now = self._begin()
         try:
-            while not self._over(state):
-                state = self._stretch(state)
+            while not self._over(now):
+                now = self._stretch(now)
+                self._tell(now.state)
+                if time.monotonic() - self.saved > max(_SAVED, 20 * self.took):
+                    self._save(now)
         except BaseException:
             with contextlib.suppress(Exception):
-                self._save(state)
+                self._save(now)
             raise
-        return self._finished(state, began)
+        return self._finished(now, began)
 
     def forget(self) -> None:
         """Remove the file that the run would go on from."""
         if self.file is not None:
             self.file.unlink(missing_ok=True)
 
-    def _begin(self) -> TrainingState:
+    def _begin(self) -> _Standing:
         state = self.steps.start(self.first)
         found = None
         if self.file is not None:
             found = saved_run(self.file, self.identity)
         if found is not None:
             return self._restored(state, *found)
-        self._measure(state)
-        self._save(state)
-        return state
+        n = len(self.settings.seeds)
+        never = _Best(
+            np.full(n, np.inf), np.zeros(n, int), np.zeros(n, int), {}
+        )
+        now = self._measure(_Standing(state, (), never))
+        self._save(now)
+        return now
 
-    def _over(self, state: TrainingState) -> bool:
+    def _over(self, now: _Standing) -> bool:
         return (
-            state.step >= self.settings.steps
-            or not state.good.any()
-            or self._patient_no_more(state)
+            now.state.step >= self.settings.steps
+            or not now.state.good.any()
+            or self._patient_no_more(now)
         )
 
-    def _patient_no_more(self, state: TrainingState) -> bool:
+    def _patient_no_more(self, now: _Standing) -> bool:
         """True if the last evaluations of every seed that is good were no better."""
         patience = self.settings.patience
-        late = self.best.since >= (np.inf if patience is None else patience)
-        return bool((late | ~state.good).all())
+        late = now.best.since >= (np.inf if patience is None else patience)
+        return bool((late | ~now.state.good).all())
 
-    def _stretch(self, state: TrainingState) -> TrainingState:
-        """The state after a few more steps, measured where it is time for that."""
+    def _stretch(self, now: _Standing) -> _Standing:
+        """Where the run stands a few steps later, measured where it is time for that."""
         every, last = self.settings.every, self.settings.steps
+        before = now.state.step
         many = max(1, int(_STRETCH / self.pace)) if self.pace else 1
-        until = min(state.step + many, (state.step // every + 1) * every, last)
+        until = min(before + many, (before // every + 1) * every, last)
         start = time.monotonic()
-        before, state = state.step, self.steps.go(state, until)
-        took = time.monotonic() - start
-        if before:  # the first stretch is compiled, too
-            self.pace = took / (until - before)
-            self.tokens += (until - before) * self._tokens_a_step()
-            self.busy += took
-        if until % every == 0 or until == last or not state.good.any():
-            self._measure(state)
-        self._tell(state)
-        if time.monotonic() - self.saved > max(_SAVED, 20 * self.took):
-            self._save(state)
-        return state
+        state = self.steps.go(now.state, until)
+        self._timed(until - before, time.monotonic() - start)
+        after = _Standing(state, now.points, now.best)
+        due = until % every == 0 or until == last or not state.good.any()
+        return self._measure(after) if due else after
+
+    def _timed(self, steps: int, seconds: float) -> None:
+        """Count what a stretch took; the first one is compiled, too, and does not count."""
+        if self.begun:
+            self.pace = seconds / steps
+            self.tokens += steps * self._tokens_a_step()
+            self.busy += seconds
+        self.begun = True
 
     def _tokens_a_step(self) -> int:
         examples, batch = self.data.examples, self.settings.batch
@@ -241,14 +259,16 @@ class TrainingRun:
 
     # ------------------------------------------------------------ measuring
 
-    def _measure(self, state: TrainingState) -> None:
-        own = self._measured(state, self.data.examples)
+    def _measure(self, now: _Standing) -> _Standing:
+        """The same with one evaluation more."""
+        own = self._measured(now.state, self.data.examples)
         rest = self.data.held_out
-        held = (None, None) if rest is None else self._measured(state, rest)
-        point = Measured(state.step, *own, *held)
-        self.points.append(point)
+        held = (None, None) if rest is None else self._measured(now.state, rest)
+        point = Measured(now.state.step, *own, *held)
+        best = now.best
         if self.settings.patience is not None:
-            self.best.take(point, state.weights)
+            best = best.after(point, now.state.weights)
+        return _Standing(now.state, (*now.points, point), best)
 
     def _measured(
         self, state: TrainingState, examples: Examples
@@ -263,26 +283,25 @@ class TrainingRun:
 
     # ------------------------------------------------------------ the file
 
-    def _save(self, state: TrainingState) -> None:
+    def _save(self, now: _Standing) -> None:
         if self.file is None:
             return
         start = time.monotonic()
+        state, best = now.state, now.best
         leaves = self.steps.leaves(state)
         arrays = {
             f"weights/{k}": np.asarray(x) for k, x in state.weights.items()
         }
         arrays |= {f"state/{i}": x for i, x in enumerate(leaves)}
-        arrays |= {f"best/{k}": x for k, x in self.best.weights.items()}
+        arrays |= {f"best/{k}": x for k, x in best.weights.items()}
         fields = {
             "step": state.step,
             "good": state.good.tolist(),
             "stopped": state.stopped.tolist(),
-            "points": [asdict(point) for point in self.points],
-            "best_step": self.best.step.tolist(),
-            "since": self.best.since.tolist(),
-            "best_loss": [
-                float(x) if np.isfinite(x) else None for x in self.best.loss
-            ],
+            "points": [_finite(asdict(point)) for point in now.points],
+            "best_step": best.step.tolist(),
+            "since": best.since.tolist(),
+            "best_loss": _finite(best.loss.tolist()),
         }
         save_run(self.file, self.identity, fields, arrays)
         self.saved = time.monotonic()
@@ -293,7 +312,7 @@ class TrainingRun:
         state: TrainingState,
         fields: dict[str, Any],
         arrays: dict[str, Array],
-    ) -> TrainingState:
+    ) -> _Standing:
         leaves = restored(arrays, "state/")
         state = self.steps.with_leaves(
             state, [leaves[str(i)] for i in range(len(leaves))]
@@ -302,20 +321,19 @@ class TrainingRun:
         state.step = fields["step"]
         state.good = np.array(fields["good"])
         state.stopped = np.array(fields["stopped"])
-        self.points = [Measured(**_tuples(point)) for point in fields["points"]]
-        losses = [np.inf if x is None else x for x in fields["best_loss"]]
-        self.best = _Best(
-            np.array(losses),
+        best = _Best(
+            np.array(_numbers(fields["best_loss"], np.inf)),
             np.array(fields["best_step"]),
             np.array(fields["since"]),
             restored(arrays, "best/"),
         )
-        return state
+        points = tuple(Measured(**_tuples(point)) for point in fields["points"])
+        return _Standing(state, points, best)
 
-    def _finished(self, state: TrainingState, began: float) -> Finished:
-        best = self.settings.patience is not None
+    def _finished(self, now: _Standing, began: float) -> Finished:
+        state, best = now.state, self.settings.patience is not None
         if best:
-            state.weights = self.steps.put(self.best.weights)
+            state.weights = self.steps.put(now.best.weights)
         rest = self.data.held_out
         host = {name: np.asarray(a) for name, a in state.weights.items()}
         seeds = range(len(self.settings.seeds))
@@ -325,14 +343,29 @@ class TrainingRun:
         last = [state.step if at is None else at for at in stopped]
         return Finished(
             [{name: array[i] for name, array in host.items()} for i in seeds],
-            self.points,
+            list(now.points),
             stopped,
-            self.best.step.tolist() if best else last,
+            now.best.step.tolist() if best else last,
             None if rest is None else self._whole(state, rest),
             time.monotonic() - began,
             int(self.tokens / self.busy) if self.busy else 0,
             state.step < self.settings.steps and bool(state.good.any()),
         )
+
+
+def _finite(value: Any) -> Any:
+    """The data as JSON holds it: None for a number that is not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(child) for child in value]
+    return (
+        None if isinstance(value, float) and not np.isfinite(value) else value
+    )
+
+
+def _numbers(values: list[float | None], missing: float) -> list[float]:
+    return [missing if value is None else value for value in values]
 
 
 def _first(
@@ -363,4 +396,7 @@ def _hash(arrays: Mapping[str, Array]) -> str:
 
 
 def _tuples(point: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(x) if isinstance(x, list) else x for k, x in point.items()}
+    return {
+        k: tuple(_numbers(x, np.nan)) if isinstance(x, list) else x
+        for k, x in point.items()
+    }

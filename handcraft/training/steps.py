@@ -208,8 +208,8 @@ class Steps:
         slopes = self._zeroed(slopes)
         changes, after = self.rule.update(slopes, optimiser, trained)
         moved = self.optax.apply_updates(trained, self._zeroed(changes))
-        norm = self.optax.global_norm(slopes)
-        fine = good & xp.isfinite(loss) & xp.isfinite(norm)
+        finite = [xp.isfinite(x).all() for x in (loss, *slopes.values())]
+        fine = good & xp.stack(finite).all()
         kept = self.jax.tree.map(
             lambda new, old: xp.where(fine, new, old),
             (moved, after),
