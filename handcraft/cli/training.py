@@ -119,7 +119,7 @@ _Seeds = Annotated[
 ]
 _Every = Annotated[
     str | None,
-    _option("--every", "N", "Evaluate after so many steps (20 times in all)."),
+    _option("--every", "N", "Evaluate after so many steps."),
 ]
 _Patience = Annotated[
     str | None,

@@ -47,7 +47,7 @@ from handcraft.training.running import (
     TrainingRun,
     untold,
 )
-from handcraft.training.saved import TRAINING_FILE
+from handcraft.training.saved import TRAINING_FILE, finite_json
 from handcraft.training.settings import TrainingSettings
 from handcraft.training.shapes import Shape, nested, shape_of
 from handcraft.training.texts import Data, of_sequence, of_text, read_text
@@ -278,15 +278,10 @@ def train(
     if first is not None:
         check_no_sizes(first, sizes)
     with without_notes():
-        subject, data, program = _subject(
-            what,
-            sequence,
-            window,
-            claim,
-            first,
-            held_out,
-            together=batch == "all",
+        asked = _Asked(
+            what, sequence, window, claim, first, held_out, batch == "all"
         )
+        subject, data, program = asked.data()
         shape = _shape(subject, data, program, first, sizes, window)
         wanted = settings_of(subject, data, given)
         frozen, held = _frozen(freeze, first or program, shape)
@@ -331,47 +326,60 @@ def _given(settings: dict[str, Any], batch: Any, seeds: Any) -> dict[str, Any]:
     return found | {"seeds": several}
 
 
-def _subject(
-    what: Any,
-    sequence: str | None,
-    window: int | None,
-    claim: Any,
-    first: Model | None,
-    held_out: float | None,
-    *,
-    together: bool,
-) -> tuple[Subject, Data, Model | None]:
-    """What is trained on: its kind, its examples, and the program where it is one."""
-    tokens = None if first is None else first.vocabulary
-    usual = WINDOW if first is None else first.n_ctx
-    if (what is None) == (sequence is None):
-        raise ProgramError(
-            "train takes one of three: a program, a text, or --sequence TEXT"
-        )
-    if sequence is not None:
-        _unused("a sequence", claim=claim, held_out=held_out)
-        if window is None:
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be trained on, as it was asked for; `first` has the first weights."""
+
+    what: Any
+    sequence: str | None
+    window: int | None
+    claim: str | Path | None
+    first: Model | None
+    held_out: float | None
+    together: bool
+
+    def data(self) -> tuple[Subject, Data, Model | None]:
+        """The kind of what is trained on, its examples, and the program where it is one."""
+        if (self.what is None) == (self.sequence is None):
+            raise ProgramError(
+                "train takes one of three: a program, a text, or --sequence TEXT"
+            )
+        if self.sequence is not None:
+            return "sequence", self._of_sequence(self.sequence), None
+        if _is_text(self.what):
+            return "text", self._of_text(Path(self.what)), None
+        return "claim", *self._of_program()
+
+    def _of_sequence(self, sequence: str) -> Data:
+        _unused("a sequence", claim=self.claim, held_out=self.held_out)
+        if self.window is None:
             raise ProgramError("a sequence needs --window N, such as 3")
-        return "sequence", of_sequence(sequence, window, tokens), None
-    if _is_text(what):
-        _unused("a text", claim=claim)
-        path = Path(what)
-        data = of_text(
+        return of_sequence(sequence, self.window, self._tokens)
+
+    def _of_text(self, path: Path) -> Data:
+        _unused("a text", claim=self.claim)
+        usual = WINDOW if self.first is None else self.first.n_ctx
+        return of_text(
             path.name,
             read_text(path),
-            usual if window is None else window,
-            held_out=0.1 if held_out is None else held_out,
-            together=together,
-            vocabulary=tokens,
+            usual if self.window is None else self.window,
+            held_out=0.1 if self.held_out is None else self.held_out,
+            together=self.together,
+            vocabulary=self._tokens,
         )
-        return "text", data, None
-    _unused("a claim", window=window, held_out=held_out)
-    model = opened(what)
-    if claim is None:
-        held_to = claim_of(model, "--claim")
-    else:
-        model, held_to = held_to_claim_in(model, claim)
-    return "claim", of_claim(model, held_to), model
+
+    def _of_program(self) -> tuple[Data, Model]:
+        _unused("a claim", window=self.window, held_out=self.held_out)
+        model = opened(self.what)
+        if self.claim is None:
+            claim = claim_of(model, "--claim")
+        else:
+            model, claim = held_to_claim_in(model, self.claim)
+        return of_claim(model, claim), model
+
+    @property
+    def _tokens(self) -> Vocabulary | None:
+        return None if self.first is None else self.first.vocabulary
 
 
 def _unused(subject: str, **options: Any) -> None:
@@ -530,19 +538,8 @@ def _write(found: Trained) -> None:
     """Write the curves, then each model as a built directory."""
     if found.out is None:
         return
-    curves = json.dumps(_plain(found.to_json()), allow_nan=False) + "\n"
+    curves = json.dumps(finite_json(found.to_json()), allow_nan=False) + "\n"
     write_atomically(found.out / LOSS_JSON, curves.encode())
     write_atomically(found.out / LOSS_SVG, found.svg().encode())
     for model, folder in zip(found.models, found.folders, strict=True):
         model.save(folder)
-
-
-def _plain(value: Any) -> Any:
-    """The data with null for a number that is not finite, which JSON has not."""
-    if isinstance(value, dict):
-        return {key: _plain(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_plain(child) for child in value]
-    return (
-        None if isinstance(value, float) and not np.isfinite(value) else value
-    )

@@ -83,7 +83,8 @@ def settings_of(
     usual = dict(_SETTINGS[subject])
     steps = given.get("steps", usual.get("steps", TrainingSettings.steps))
     if isinstance(steps, int):
-        usual["every"] = max(1, steps // 20)
+        times = 10 if subject == "text" else 20
+        usual["every"] = max(1, steps // times)
         if "warmup" in usual:
             usual["warmup"] = min(usual["warmup"], steps // 10)
     if subject == "claim":

@@ -21,11 +21,17 @@ from typing import Any
 
 import numpy as np
 
+from handcraft.core.errors import CheckpointError, printable
 from handcraft.core.gpt2 import Array
 from handcraft.core.weights import sha256, to_safetensors
 from handcraft.training.examples import Examples
 from handcraft.training.extra import versions
-from handcraft.training.saved import restored, save_run, saved_run
+from handcraft.training.saved import (
+    finite_json,
+    restored,
+    save_run,
+    saved_run,
+)
 from handcraft.training.settings import TrainingSettings
 from handcraft.training.shapes import Shape, initial
 from handcraft.training.steps import Steps, TrainingState
@@ -203,7 +209,7 @@ class TrainingRun:
         if self.file is not None:
             found = saved_run(self.file, self.identity)
         if found is not None:
-            return self._restored(state, *found)
+            return self._gone_on(state, *found)
         n = len(self.settings.seeds)
         never = _Best(
             np.full(n, np.inf), np.zeros(n, int), np.zeros(n, int), {}
@@ -298,14 +304,33 @@ class TrainingRun:
             "step": state.step,
             "good": state.good.tolist(),
             "stopped": state.stopped.tolist(),
-            "points": [_finite(asdict(point)) for point in now.points],
+            "points": [finite_json(asdict(point)) for point in now.points],
             "best_step": best.step.tolist(),
             "since": best.since.tolist(),
-            "best_loss": _finite(best.loss.tolist()),
+            "best_loss": finite_json(best.loss.tolist()),
         }
         save_run(self.file, self.identity, fields, arrays)
         self.saved = time.monotonic()
         self.took = self.saved - start
+
+    def _gone_on(
+        self,
+        state: TrainingState,
+        fields: dict[str, Any],
+        arrays: dict[str, Array],
+    ) -> _Standing:
+        """Where the file says that the run stands. Raises CheckpointError where that cannot be."""
+        shapes = {name: array.shape for name, array in self.first.items()}
+        try:
+            now = self._restored(state, fields, arrays)
+            if {k: x.shape for k, x in now.state.weights.items()} == shapes:
+                return now
+        except (KeyError, TypeError, ValueError, AttributeError):
+            pass
+        raise CheckpointError(
+            f"{printable(str(self.file))} does not hold what a run needs to go on; remove"
+            " it to begin anew"
+        )
 
     def _restored(
         self,
@@ -351,17 +376,6 @@ class TrainingRun:
             int(self.tokens / self.busy) if self.busy else 0,
             state.step < self.settings.steps and bool(state.good.any()),
         )
-
-
-def _finite(value: Any) -> Any:
-    """The data as JSON holds it: None for a number that is not finite."""
-    if isinstance(value, dict):
-        return {key: _finite(child) for key, child in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(child) for child in value]
-    return (
-        None if isinstance(value, float) and not np.isfinite(value) else value
-    )
 
 
 def _numbers(values: list[float | None], missing: float) -> list[float]:

@@ -13,6 +13,7 @@ Rules of this file: files are untrusted; what is damaged is a CheckpointError th
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,14 @@ def restored(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
         for name, array in arrays.items()
         if name.startswith(prefix)
     }
+
+
+def finite_json(value: Any) -> Any:
+    """The data as JSON holds it: None for a number that is not finite."""
+    if isinstance(value, dict):
+        return {key: finite_json(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_json(child) for child in value]
+    return (
+        None if isinstance(value, float) and not math.isfinite(value) else value
+    )
