@@ -88,9 +88,9 @@ def test_a_program_trained_from_its_own_weights_stays() -> None:
 
 def test_aab_is_learned_from_nothing(here: Path) -> None:
     """From drawn weights of its own shape, and `verify` finds it right on every context."""
-    done = package.train("aab", steps=1500, out=here / "aab")
+    done = package.train("aab", steps=1500, out=here / "learned")
     assert done.points[0].accuracy[0] < 0.7
-    report = package.verify(here / "aab", claim="aab")
+    report = package.verify(here / "learned", claim="aab")
     assert (report.verdict, report.accuracy, report.contexts) == (
         "checked",
         1,
@@ -158,9 +158,8 @@ def test_the_directory_is_a_model_with_its_curve(built: Path) -> None:
         "states DIR",
         "trace DIR 101",
         "run DIR 101 -n 3",
-        "circuit DIR",
         "view DIR --no-verify -o page.html",
-        "export DIR --to picogpt --out exported",
+        "export DIR --to gpt2 --out exported",
         "diff DIR DIR",
     ],
 )
