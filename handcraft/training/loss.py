@@ -80,7 +80,7 @@ def sums(weights: Weights, batch: Batch, kind: Follows, **config: Any) -> Sums:
     right = is_right(logits, batch["targets"], kind)
     if "weight" not in batch:
         return Sums(xp.sum(each), xp.sum(right), math.prod(each.shape))
-    share = xp.astype(batch["weight"], each.dtype)
+    share = xp.asarray(batch["weight"], dtype=each.dtype)
     return Sums(xp.sum(each * share), xp.sum(right * share), xp.sum(share))
 
 
