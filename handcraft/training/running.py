@@ -16,6 +16,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ class TrainingRun:
         self.busy = 0.0
         self.begun = False
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """What decides about the bits of the run: as plain data, by name."""
         from handcraft import __version__
