@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from handcraft.results.states import states as states
     from handcraft.results.suite import suite as suite
     from handcraft.results.trace import trace as trace
+    from handcraft.results.train import train as train
     from handcraft.results.verify import verify as verify
     from handcraft.results.view import view as view
     from handcraft.results.write import write as write
@@ -86,6 +87,7 @@ _HOMES = {
     "results.states": ("states",),
     "results.suite": ("suite",),
     "results.trace": ("trace",),
+    "results.train": ("train",),
     "results.verify": ("verify",),
     "results.view": ("view",),
     "results.write": ("write",),

@@ -21,6 +21,7 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     looking.py     explain run trace circuit diff states
     viewing.py     view
     proving.py     verify assumptions
+    training.py    train
     usage.py       what is wrong with the arguments
     ending.py      how a command ends: exit codes, signals, closed streams
 
@@ -38,7 +39,15 @@ from typing import Annotated
 
 import typer
 
-from handcraft.cli import bulk, compiling, looking, making, proving, viewing
+from handcraft.cli import (
+    bulk,
+    compiling,
+    looking,
+    making,
+    proving,
+    training,
+    viewing,
+)
 from handcraft.cli.completing import SHELL_OPTIONS, set_up
 from handcraft.cli.ending import ended
 from handcraft.cli.usage import Commands, OneCommand
@@ -52,6 +61,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "build": making.build,
     "compile": compiling.compile_expression,
     "suite": bulk.suite,
+    "train": training.train,
     "explain": looking.explain,
     "run": looking.run,
     "trace": looking.trace,
