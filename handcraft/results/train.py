@@ -49,7 +49,7 @@ from handcraft.training.running import (
 )
 from handcraft.training.saved import TRAINING_FILE, finite_json
 from handcraft.training.settings import TrainingSettings
-from handcraft.training.shapes import Shape, nested, shape_of
+from handcraft.training.shapes import ModelShape, nested, shape_of
 from handcraft.training.texts import Data, of_sequence, of_text, read_text
 
 LOSS_JSON, LOSS_SVG = "loss.json", "loss.svg"
@@ -411,7 +411,7 @@ def _shape(
     first: Model | None,
     sizes: NewShape,
     window: int | None,
-) -> Shape:
+) -> ModelShape:
     """The shape that is trained. Raises ProgramError where it does not fit what is there."""
     if program is not None:
         shape = shape_like(program, sizes)
@@ -429,7 +429,7 @@ def _shape(
 
 
 def _frozen(
-    freeze: str | Sequence[str], model: Model | None, shape: Shape
+    freeze: str | Sequence[str], model: Model | None, shape: ModelShape
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """The cells that stay, and the arrays that have their values."""
     rules = [freeze] if isinstance(freeze, str) else list(freeze)
@@ -467,7 +467,7 @@ def _folders(out: Path, seeds: Sequence[int]) -> list[Path]:
 
 def _result(
     data: Data,
-    shape: Shape,
+    shape: ModelShape,
     settings: TrainingSettings,
     done: Finished,
     out: Path | None,
@@ -502,7 +502,7 @@ def _name(given: str) -> str:
 
 
 def _model(
-    name: str, vocabulary: Vocabulary, shape: Shape, flat: dict[str, Array]
+    name: str, vocabulary: Vocabulary, shape: ModelShape, flat: dict[str, Array]
 ) -> Model:
     for array in flat.values():
         array.flags.writeable = False

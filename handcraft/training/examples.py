@@ -101,7 +101,7 @@ class ExampleRows:
         return {name: array[rows] for name, array in arrays.items()}
 
     def sample(self) -> Array:  # -> [n]
-        return spread(self.size, EVALUATED_NUMBERS // self.n_seq)
+        return spread_over(self.size, EVALUATED_NUMBERS // self.n_seq)
 
     def every(self) -> Array:  # -> [n]
         return np.arange(self.size)
@@ -146,13 +146,13 @@ class Windows:
         return {"tokens": read[:, :-1], "targets": read[:, 1:]}
 
     def sample(self) -> Array:  # -> [n]
-        return spread(self.size, EVALUATED_WINDOWS)
+        return spread_over(self.size, EVALUATED_WINDOWS)
 
     def every(self) -> Array:  # -> [n]
         return np.arange(0, self.size, self.n_seq)
 
 
-def spread(n: int, most: int) -> Array:  # -> [at most `most`]
+def spread_over(n: int, most: int) -> Array:  # -> [at most `most`]
     """So many of n numbers, evenly spread, all of them where there are no more."""
     return (
         np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(int)

@@ -26,7 +26,7 @@ from handcraft.core.errors import ProgramError, listing, printable
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.model import Model
 from handcraft.training.settings import TrainingSettings
-from handcraft.training.shapes import Shape, gpt_shape, shape_of
+from handcraft.training.shapes import ModelShape, gpt_shape, shape_of
 from handcraft.training.texts import Data
 
 Subject = Literal["text", "sequence", "claim"]
@@ -109,13 +109,13 @@ def _check_batch(data: Data, settings: TrainingSettings) -> None:
 
 def new_shape(
     subject: Subject, sizes: NewShape, vocabulary: Vocabulary, window: int
-) -> Shape:
+) -> ModelShape:
     """The shape of a model of a text or a sequence."""
     wanted = _SHAPES[subject] | sizes.given
     return gpt_shape(len(vocabulary), window, **wanted)
 
 
-def shape_like(model: Model, sizes: NewShape) -> Shape:
+def shape_like(model: Model, sizes: NewShape) -> ModelShape:
     """The shape of a program, or a GPT of these sizes with its tokens and window."""
     if not sizes.given:
         return shape_of(model)
@@ -138,7 +138,7 @@ def check_no_sizes(begins: Model, sizes: NewShape) -> None:
 
 
 def check_same_shape(
-    begins: Model, shape: Shape, vocabulary: Vocabulary
+    begins: Model, shape: ModelShape, vocabulary: Vocabulary
 ) -> None:
     """Raise ProgramError unless weights can begin a training of this shape and these tokens."""
     own = shape_of(begins)

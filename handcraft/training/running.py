@@ -34,7 +34,7 @@ from handcraft.training.saved import (
     saved_run,
 )
 from handcraft.training.settings import TrainingSettings
-from handcraft.training.shapes import Shape, initial
+from handcraft.training.shapes import ModelShape, initial
 from handcraft.training.steps import Steps, TrainingState
 from handcraft.training.texts import Data
 
@@ -135,7 +135,7 @@ class TrainingRun:
     def __init__(
         self,
         data: Data,
-        shape: Shape,
+        shape: ModelShape,
         settings: TrainingSettings,
         *,
         begins: Mapping[str, Array] | None = None,
@@ -384,7 +384,7 @@ def _numbers(values: list[float | None], missing: float) -> list[float]:
 
 
 def _first(
-    shape: Shape,
+    shape: ModelShape,
     settings: TrainingSettings,
     begins: Mapping[str, Array] | None,
     frozen: Mapping[str, Array],

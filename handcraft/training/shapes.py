@@ -28,7 +28,7 @@ _GPT2_DEVIATION = 0.02
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelShape:
     """The arrays of a model by their flat names, and how they are run.
 
     still  the arrays that stay as they are: biases that are not wanted
@@ -65,7 +65,7 @@ class Shape:
         return any("ln_" in name for name in self.arrays)
 
 
-def shape_of(model: Model) -> Shape:
+def shape_of(model: Model) -> ModelShape:
     """The shape of a model that is there. Raises WeightsError for layer norms that a built
     directory cannot hold.
     """
@@ -76,7 +76,7 @@ def shape_of(model: Model) -> Shape:
         )
     flat = flatten(model.weights)
     arrays = {name: tuple(array.shape) for name, array in flat.items()}
-    return Shape(arrays, model.n_head, model.activation, model.causal)
+    return ModelShape(arrays, model.n_head, model.activation, model.causal)
 
 
 def gpt_shape(
@@ -89,7 +89,7 @@ def gpt_shape(
     norms: bool = True,
     biases: bool = True,
     tied: bool = True,
-) -> Shape:
+) -> ModelShape:
     """The shape of a GPT with these sizes. Raises ProgramError for sizes that cannot be."""
     _check_sizes(n_ctx, layers, heads, width)
     arrays: dict[str, tuple[int, ...]] = {
@@ -103,7 +103,7 @@ def gpt_shape(
     if not tied:
         arrays["lm_head"] = (n_vocab, width)
     still = () if biases else (n for n in arrays if n.endswith(".b"))
-    shape = Shape(arrays, heads, still=frozenset(still))
+    shape = ModelShape(arrays, heads, still=frozenset(still))
     if (many := sum(map(math.prod, arrays.values()))) > MOST_TRAINED:
         raise ProgramError(
             f"this shape has {many:,} weights; at most {MOST_TRAINED:,} are trained"
@@ -147,7 +147,7 @@ def _check_sizes(n_ctx: int, layers: int, heads: int, width: int) -> None:
         )
 
 
-def initial(shape: Shape, seed: int) -> dict[str, Array]:
+def initial(shape: ModelShape, seed: int) -> dict[str, Array]:
     """The arrays before the first step, float32, flat; the same seed gives the same ones."""
     random = np.random.default_rng(seed)
     found = {}
@@ -162,7 +162,7 @@ def initial(shape: Shape, seed: int) -> dict[str, Array]:
     return found
 
 
-def _deviation(shape: Shape, name: str) -> float:
+def _deviation(shape: ModelShape, name: str) -> float:
     """The standard deviation of the weights that an array begins with."""
     into_stream = name.endswith("c_proj.w")
     share = 1 / math.sqrt(2 * shape.n_layer) if into_stream else 1.0

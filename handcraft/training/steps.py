@@ -25,7 +25,7 @@ from handcraft.training.examples import Examples
 from handcraft.training.extra import jax_and_optax
 from handcraft.training.loss import Sums, sums
 from handcraft.training.settings import TrainingSettings
-from handcraft.training.shapes import Shape, nested
+from handcraft.training.shapes import ModelShape, nested
 
 _TOGETHER = 2**13  # positions in one pass of an evaluation
 _ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
@@ -54,7 +54,7 @@ class Steps:
 
     def __init__(
         self,
-        shape: Shape,
+        shape: ModelShape,
         examples: Examples,
         settings: TrainingSettings,
         frozen: Mapping[str, Array],
@@ -285,7 +285,9 @@ def _filled(rows: Array, many: int) -> Array:  # -> [many]
     return np.concatenate([rows, np.full(many - len(rows), rows[0])])
 
 
-def _optimiser(optax: Any, settings: TrainingSettings, shape: Shape) -> Any:
+def _optimiser(
+    optax: Any, settings: TrainingSettings, shape: ModelShape
+) -> Any:
     """AdamW with its schedule, and a limit on the norm of gradients where one is wanted."""
     matrices = {
         name: len(size) > 1
