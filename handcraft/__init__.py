@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from handcraft.program.program import Program as Program
     from handcraft.recipes.attention import attend_to as attend_to
     from handcraft.results.circuit import circuit as circuit
+    from handcraft.results.compare import compare as compare
     from handcraft.results.explain import explain as explain
     from handcraft.results.export import export as export
     from handcraft.results.gallery import gallery as gallery
@@ -80,6 +81,7 @@ _HOMES = {
     "language.words": ("local", "position", "scratch", "slot", "token"),
     "claims.transducer": ("transducer",),
     "results.circuit": ("circuit",),
+    "results.compare": ("compare",),
     "results.explain": ("explain",),
     "results.export": ("export",),
     "results.gallery": ("gallery",),

@@ -23,6 +23,7 @@ NEEDED = {  # what each command needs beside a program, so that the program alon
     "verify": [],
     "states": [],
     "diff": ["ok.py"],
+    "compare": ["ok.py"],
     "export": ["--to", "gpt2", "--out", "new"],
 }
 PROGRAMS = {  # what is no program

@@ -37,7 +37,7 @@ UPWARD = {
 }
 DRAWING = {  # the files of results/ that may import rich
     *("tables.py", "model_tables.py", "verdict_tables.py", "state_tables.py"),
-    "blame_tables.py",
+    *("blame_tables.py", "comparison_tables.py"),
 }
 SHARED = {  # names that stand in several modules, since they mean the same thing there
     # what the prover finds and the checker finds anew
@@ -52,6 +52,7 @@ SHARED = {  # names that stand in several modules, since they mean the same thin
     "verify",
     "view",
     "write",
+    "compare",  # of two models, and the recipe of two values
     "evaluate",  # the meaning of claims, and of RASP, causal or not
 }
 

@@ -47,7 +47,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         [
             *("verify", "build", "explain", "run", "trace"),
             *("assumptions", "circuit", "diff", "states", "list", "new"),
-            *("view", "train"),
+            *("view", "train", "compare"),
         ],
     ),
 )

@@ -20,6 +20,7 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     bulk.py        suite
     looking.py     explain run trace circuit diff states
     viewing.py     view
+    comparing.py   compare
     proving.py     verify assumptions
     training.py    train
     usage.py       what is wrong with the arguments
@@ -41,6 +42,7 @@ import typer
 
 from handcraft.cli import (
     bulk,
+    comparing,
     compiling,
     looking,
     making,
@@ -70,6 +72,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "assumptions": proving.assumptions,
     "circuit": looking.circuit,
     "diff": looking.diff,
+    "compare": comparing.compare,
     "states": looking.states,
     "export": making.export,
     "write": making.write,

@@ -221,6 +221,14 @@ def _said(model: Model, claim: Any, ids: Array) -> tuple[Follows, Array, Array]:
     return "any", chosen.any(axis=-2), speaks
 
 
+def spoken(model: Model, claim: Any, ids: Array) -> Array:
+    """True where a claim on contexts or texts says something of texts [n, n_seq], position by
+    position.
+    """
+    _, _, speaks = _said(model, claim, ids)
+    return speaks
+
+
 def _asked(
     expect: Callable[[Array], Array], model: Model, claim: Any, ids: Array
 ) -> Array:
