@@ -33,6 +33,7 @@ from handcraft.core.gpt2 import gpt2, softmax
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
 from handcraft.sequence.words import count, there, tokens
+from handcraft.training.comparing import ablations, contexts
 from handcraft.training.comparing.assignment import MOST_TRIED, assignment
 from handcraft.training.comparing.patterns import by_distance
 
@@ -143,8 +144,14 @@ def test_what_both_predict_where_the_claim_is_silent() -> None:
             for one, two in pairs
         ]
         apart = [sum(abs(p[t] - q[t]) for t in p) / 2 for p, q in pairs]
+        even = [abs(p["a"] - p["b"]) <= 1e-3 for x in pairs for p in x]
+        sure = [
+            not (x or y) for x, y in zip(even[::2], even[1::2], strict=True)
+        ]
+        alike = [x or not y for x, y in zip(alike, sure, strict=True)]
         assert same is not None
-        assert (same.contexts, same.same) == (len(asked), sum(alike))
+        assert (same.contexts, same.even) == (len(asked), sure.count(False))
+        assert same.same == sum(alike) - same.even
         assert same.distance == pytest.approx(sum(apart) / len(apart))
         if not all(alike):
             first = min(
@@ -161,7 +168,7 @@ def test_the_order_of_the_tokens_does_not_matter() -> None:
     own, other = found.a.to_json(), found.b.to_json()
     assert own["score"] == other["score"]
     assert own["heads"] == other["heads"]
-    assert found.same.same == found.same.contexts
+    assert found.same.same == found.same.contexts - found.same.even
     assert found.same.distance == pytest.approx(0, abs=1e-12)
 
 
@@ -169,9 +176,7 @@ def test_the_answers_to_prompts_count_whole() -> None:
     """A damaged counter: as many prompts are right as `answer` gets right."""
     model = bundled_model("counter")
     flat = {k: x.copy() for k, x in flatten(model.weights).items()}
-    name = next(k for k in flat if k.endswith("c_proj.w") and flat[k].any())
-    row = np.flatnonzero(flat[name].any(axis=1))[0]
-    flat[name][row] = 0
+    flat["blocks.1.mlp.c_proj.w"][2] = 0  # a neuron that half of them need
     broken = model.replace(
         weights=nest(flat, model.n_layer), program=None, name="broken"
     )
@@ -180,15 +185,14 @@ def test_the_answers_to_prompts_count_whole() -> None:
     assert claim is not None
     prompts = list(claim.language(model.n_ctx, model.vocabulary))
     wanted = model.answer(prompts)
-    # the weights without a program know no prompts: they continue token by token
-    said = [
-        broken.generate(prompt, len(model.vocabulary.encode(answer)))
-        for prompt, answer in zip(prompts, wanted, strict=True)
-    ]
-    fine = [
-        x.startswith(y) or y.startswith(x)
-        for x, y in zip(said, wanted, strict=True)
-    ]
+    ids = np.array([model.vocabulary.encode(x) for x in prompts])
+    answer = len(model.vocabulary.encode(wanted[0]))
+    for _ in range(answer):  # all are as long: token by token, all together
+        last = gpt2(ids, **broken.weights, **broken.config)[:, -1]
+        ids = np.hstack([ids, last.argmax(axis=1)[:, None]])
+    said = [model.vocabulary.decode(row[-answer:]) for row in ids.tolist()]
+    fine = [x == y for x, y in zip(said, wanted, strict=True)]
+    assert 0 < sum(fine) < 256
     assert found.a.score is not None
     assert found.b.score is not None
     assert (found.a.score.right, found.a.score.asked) == (sum(fine), 256)
@@ -259,7 +263,8 @@ def test_without_a_claim_only_the_agreement_is_counted() -> None:
         max(x, key=x.__getitem__) == max(y, key=y.__getitem__)
         for x, y in ((logits(a, t), logits(b, t)) for t in texts(a))
     ]
-    assert (found.same.same, found.same.contexts) == (sum(said), 39)
+    assert (found.same.contexts, found.same.even) == (39, 0)
+    assert found.same.same == sum(said)
 
 
 # ---------------------------------------------------------------- heads
@@ -596,3 +601,59 @@ def test_a_model_that_sees_ahead_is_not_put_beside_one_that_does_not() -> None:
         ProgramError, match="one is causal and other is not: they see other"
     ):
         compare(one, other)
+
+
+def test_what_is_no_claim() -> None:
+    """A claim is taken from a file; anything else is told so."""
+    with pytest.raises(ProgramError) as raised:
+        compare("aab", "aab", claim=5)  # type: ignore[arg-type]
+    assert str(raised.value) == (
+        "handcraft.compare > claim: is a path or the name of a bundled program, whose"
+        " claim is taken, found int 5"
+    )
+
+
+def test_a_claim_about_a_lane_has_nothing_to_compare() -> None:
+    """As the own claim of both it is passed over; asked for, it is refused."""
+    assert compare("causal_mean", "causal_mean").origin is None
+    with pytest.raises(
+        ProgramError, match="the claim is about a lane, not about tokens"
+    ):
+        compare("causal_mean", "causal_mean", claim="causal_mean")
+
+
+def test_the_longer_window_is_asked_what_fits_the_shorter() -> None:
+    """Weights with six positions beside a program with four, whose claim it is."""
+    program = aab(n_ctx=4)
+    longer = aab(n_ctx=6).replace(program=None, name="longer")
+    found = compare(longer, program)
+    assert found.origin == "aab"
+    for report in found.both:
+        assert report.score is not None
+        assert (report.score.right, report.score.asked) == (21, 21)
+
+
+def test_what_is_too_much_work_is_left_out_and_said(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for a hundred texts, and for ten without each head, neurons are left out."""
+    model = Model("drawn", random_weights(1), Vocabulary(tuple("abc")), 2)
+    one = model.parameters["dense"] * model.n_ctx  # weights that a text meets
+    monkeypatch.setattr(contexts, "MOST_ASKED_WORK", 100 * one)
+    monkeypatch.setattr(contexts, "MOST_DRAWN_WORK", 100 * one)
+    monkeypatch.setattr(ablations, "MOST_ABLATED", 10 * (4 + 1) * one)
+    Path("follows.py").write_text("claim = {'a': 'b'}\n")
+    found = compare(model, model, claim="follows.py")
+    taken = found.contexts.drawn or ""
+    assert taken.startswith("100 of ")
+    without = found.a.ablations
+    assert without is not None
+    assert (without.left_out, without.neurons) == ("10 neurons", ())
+    assert [one.part for one in without.heads] == [
+        *("0.h0", "0.h1", "1.h0", "1.h1")
+    ]
+    assert without.drawn == f"10 of 100 texts were taken; {taken}"
+    assert taken in str(found)
+    assert "A: 10 neurons would be too much work" in str(found)
+    assert found.outside is not None
+    assert "of 729 texts were drawn" in (found.outside.drawn or "")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from handcraft.core.arguments import asked_call
+from handcraft.core.errors import ProgramError
+from handcraft.language.affine import kind_of
 from handcraft.results.notes import without_notes
 from handcraft.results.opening import Openable, held_to_claim_in, opened
 from handcraft.results.shown import ShownResult, fields_of
@@ -39,6 +42,12 @@ def compare(
 
     Raises ProgramError where they do not have the same tokens, or the claim does not fit both.
     """
+    if claim is not None and not isinstance(claim, str | os.PathLike):
+        raise ProgramError(
+            "is a path or the name of a bundled program, whose claim is taken, found"
+            f" {kind_of(claim)}",
+            ("handcraft.compare", "claim"),
+        )
     own, other = opened(a, dtype), opened(b, dtype)
     with without_notes():
         if claim is None:

@@ -35,11 +35,7 @@ def comparison_table(found: Comparison) -> RenderableType:
         _chain(found),
         _heads(found),
         *_neurons(found),
-        safe(
-            f"handcraft view {found.a.model.name} {found.b.model.name} shows both at"
-            " work",
-            "dim",
-        ),
+        safe("handcraft view A B shows both at work", "dim"),
     ]
     return above(*(part for part in parts if part is not None))
 
@@ -110,9 +106,11 @@ def _agreement(found: Comparison) -> Iterator[str]:
 
 
 def _same(same: SameTokens, where: str, how: str) -> str:
+    even = f", {same.even:,} more are even" if same.even else ""
     found = (
-        f"{where}: the same token after {same.same:,} of {same.contexts:,}"
-        f" contexts{how}, probabilities {same.distance:.3g} apart"
+        f"{where}: the same token after {same.same:,} of"
+        f" {same.contexts - same.even:,} contexts{even}{how}, probabilities"
+        f" {same.distance:.3g} apart"
     )
     if same.example is None or same.predicted is None:
         return found
@@ -183,7 +181,7 @@ def _heads(found: Comparison) -> RenderableType | None:
             safe(_entries(report, head, "ov")),
             safe(_without(report.ablations, head_name(head))),
         )
-    lines = [safe(line, "dim") for line in _remarks(found, len(order))]
+    lines = [safe(line, "dim") for line in _remarks(found)]
     return Group(safe("The heads", "bold"), table, *lines)
 
 
@@ -198,7 +196,7 @@ def _in_order(found: Comparison) -> list[tuple[str, ModelReport, HeadName]]:
     return [
         (letter, report, head)
         for letter, report in zip(_LETTERS, found.both, strict=True)
-        for head in report.seen.patterns
+        for head in list(report.seen.patterns)[:_MAX_HEADS]
     ]
 
 
@@ -234,7 +232,7 @@ def _worth(one: Ablated) -> str:
     return f"{one.score.accuracy:.1%}, {one.score.loss:.4g} nats"
 
 
-def _remarks(found: Comparison, heads: int) -> Iterator[str]:
+def _remarks(found: Comparison) -> Iterator[str]:
     yield (
         "attends: how far back all queries together look; looks at (QK, query -> key) and"
         " moves (OV, read -> logit): straight from the embedding and to the logits, @0 is"
@@ -247,12 +245,12 @@ def _remarks(found: Comparison, heads: int) -> Iterator[str]:
             f"heads are matched by their mean attention patterns ({how}), {total:.3g} apart"
             " together"
         )
-    if heads > 2 * _MAX_HEADS:
-        yield f"{heads - 2 * _MAX_HEADS} more heads: --json has them"
+    if max(len(report.seen.patterns) for report in found.both) > _MAX_HEADS:
+        yield f"the first {_MAX_HEADS} of each model: --json has them all"
     for letter, report in zip(_LETTERS, found.both, strict=True):
         if (one := report.ablations) is not None and one.left_out:
             yield f"{letter}: {one.left_out} would be too much work to leave out one by one"
-        if one is not None and one.drawn:
+        if one is not None and one.drawn != found.contexts.drawn:
             yield f"{letter}: without a part, {one.drawn}"
 
 

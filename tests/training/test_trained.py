@@ -322,7 +322,7 @@ def test_the_code_of_the_tutorial_runs() -> None:
     """Every Python block of docs/training.md, one after the other, with its asserts."""
     text = (ROOT / "docs" / "training.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     names: dict[str, object] = {"__name__": "page"}
     for code in blocks:
         exec(compile(code, "training.md", "exec"), names)

@@ -27,7 +27,9 @@ from handcraft.training.comparing.sides import Sides
 from handcraft.training.examples import ExampleRows, Follows, spread_over
 
 ClaimUnit = Literal["prompt", "text", "context"]
-MOST_ASKED_WORK = 2**37  # weights times positions of one pass over the contexts
+# weights times positions of one pass over the contexts: where all are asked, where some are drawn
+MOST_ASKED_WORK = 2**34
+MOST_DRAWN_WORK = 2**32
 MOST_OUTSIDE = 2**10  # texts of the whole window beyond a claim
 _ALL = 2**12  # of them are taken, where there are no more
 
@@ -92,8 +94,9 @@ class AskedContexts:
         if self.size <= most:
             return self
         kept = self.rows(spread_over(self.size, most))
-        drawn = f"{kept.size:,} of {self.size:,} texts were taken"
-        return _replaced(kept, self.drawn or drawn)
+        taken = f"{kept.size:,} of {self.size:,} texts were taken"
+        before = "" if self.drawn is None else f"; {self.drawn}"
+        return _replaced(kept, f"{taken}{before}")
 
 
 def _replaced(found: AskedContexts, drawn: str) -> AskedContexts:
@@ -103,7 +106,11 @@ def _replaced(found: AskedContexts, drawn: str) -> AskedContexts:
 def contexts_of(sides: Sides) -> AskedContexts:
     """The contexts of the claim; without one, texts of the whole window."""
     made = _texts(sides) if sides.claim is None else _of_claim(sides)
-    return made.within(max(1, MOST_ASKED_WORK // (sides.cost * made.n_seq)))
+    whole = made.drawn is None
+    most = MOST_ASKED_WORK if whole else MOST_DRAWN_WORK
+    if made.size * made.n_seq * sides.cost > most:
+        most = MOST_DRAWN_WORK
+    return made.within(max(1, most // (sides.cost * made.n_seq)))
 
 
 def _of_claim(sides: Sides) -> AskedContexts:
@@ -208,7 +215,7 @@ def whole_texts_of(sides: Sides) -> tuple[Array, str | None]:
     """Texts [n, window] of any tokens, all where they are few; and what was drawn, in words."""
     n_vocab, n = len(sides.vocabulary), sides.window
     many: int = n_vocab**n
-    most = max(1, min(MOST_OUTSIDE, MOST_ASKED_WORK // (sides.cost * n)))
+    most = max(1, min(MOST_OUTSIDE, MOST_DRAWN_WORK // (sides.cost * n)))
     if many <= _ALL and many * n * sides.cost <= MOST_ASKED_WORK:
         found: Iterable[tuple[int, ...]] = product(range(n_vocab), repeat=n)
         return np.array(list(found)), None

@@ -138,18 +138,24 @@ def least_loss(contexts: AskedContexts) -> float:
 
 # ---------------------------------------------------------------- agreement
 
+EVEN = (
+    1e-3  # probabilities that are no further apart: rounding or training chose
+)
+
 
 @dataclass(frozen=True)
 class SameTokens:
     """How often two models predict the same token.
 
     contexts  that both were asked
-    same      after which both have the same highest logit, the first of several
+    even      after which one of them has two tokens that are as likely as each other, within EVEN
+    same      of the others, after which both have the same likeliest token
     distance  the mean total variation between their probabilities, 0 to 1
-    example   the shortest context after which they differ
+    example   the shortest of the others after which they differ
     """
 
     contexts: int
+    even: int
     same: int
     distance: float
     drawn: str | None
@@ -163,20 +169,22 @@ class SameTokens:
 
 def agreement(sides: Sides, contexts: AskedContexts) -> SameTokens:
     """How often both models predict the same after each context that is asked."""
-    same, count, distance = 0, 0, 0.0
+    same, even, count, distance = 0, 0, 0, 0.0
     example: tuple[int, tuple[int, ...], int, int] | None = None
     for part in batches(contexts.size, contexts.n_seq):
         some = contexts.rows(part)
         a, b = (
-            side.logits(some.tokens, some.lengths)[some.asked]
+            softmax(side.logits(some.tokens, some.lengths)[some.asked])
             for side in sides.both
         )  # [n_asked, n_vocab]
         said, other = a.argmax(axis=-1), b.argmax(axis=-1)
-        same += int((said == other).sum())
+        chosen = _chosen(a) & _chosen(b)  # [n_asked]
+        same += int((chosen & (said == other)).sum())
+        even += int((~chosen).sum())
         count += len(said)
-        distance += float(np.abs(softmax(a) - softmax(b)).sum()) / 2
+        distance += float(np.abs(a - b).sum()) / 2
         rows, ends = np.nonzero(some.asked)
-        for i in np.flatnonzero(said != other).tolist():
+        for i in np.flatnonzero(chosen & (said != other)).tolist():
             end = int(ends[i]) + 1
             if example is None or end < example[0]:
                 ids = tuple(some.tokens[rows[i], :end].tolist())
@@ -185,4 +193,12 @@ def agreement(sides: Sides, contexts: AskedContexts) -> SameTokens:
     shown = example and tuple(names[i] for i in example[1])
     predicted = example and (names[example[2]], names[example[3]])
     mean = distance / count if count else math.nan
-    return SameTokens(count, same, mean, contexts.drawn, shown, predicted)
+    return SameTokens(count, even, same, mean, contexts.drawn, shown, predicted)
+
+
+def _chosen(chances: Array) -> Array:  # [n, n_vocab] -> [n] bool
+    """True where one token is likelier than every other."""
+    if chances.shape[-1] == 1:
+        return np.ones(len(chances), dtype=bool)
+    second, first = np.sort(chances, axis=-1)[:, -2:].T
+    return np.asarray(first - second > EVEN)

@@ -125,7 +125,7 @@ def side_by_side(
     if claim is None:
         a, b, claim, origin = _own_claim(a, b)
     window = min(a.n_ctx, b.n_ctx)
-    order = np.array(b.vocabulary.encode(list(a.vocabulary.tokens)))
+    order = np.array([b.vocabulary.ids[t] for t in a.vocabulary.tokens])
     same = np.arange(len(order))
     return Sides(Side(a, same), Side(b, order), claim, origin, window)
 
