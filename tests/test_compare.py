@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_runner import handcraft
-from conftest import bundled_model
+from conftest import bundled_model, slow_from
 from drawn_weights import random_weights
 
 from handcraft import (
@@ -26,6 +26,7 @@ from handcraft import (
     scratch,
     tag,
     token,
+    verify,
 )
 from handcraft import states as states_of
 from handcraft.core.errors import ProgramError
@@ -657,3 +658,30 @@ def test_what_is_too_much_work_is_left_out_and_said(
     assert "A: 10 neurons would be too much work" in str(found)
     assert found.outside is not None
     assert "of 729 texts were drawn" in (found.outside.drawn or "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    slow_from(3, ["aab", "abc", "sequence/leader", "counter", "greatest"]),
+)
+def test_as_many_are_asked_as_verify_asks(name: str) -> None:
+    """Contexts, prompts or texts: of a bundled program every one is right, and all are counted."""
+    report = verify(name, method="exhaustive")
+    score = compare(name, name).a.score
+    assert score is not None
+    assert score.asked == score.right == report.checked
+
+
+def test_one_of_several_right_tokens_is_enough(here: Path) -> None:
+    """Where two tokens may follow, their probabilities are added, and either may be the best."""
+    Path("either.py").write_text("claim = {'a': {'b', 'c'}}\n")
+    weights = random_weights(3, n_ctx=3)
+    model = Model("drawn", weights, Vocabulary(tuple("abc")), 2)
+    score = compare(model, model, claim="either.py").a.score
+    said = [chances(model, x) for x in texts(model) if x[-1] == "a"]
+    assert score is not None
+    assert score.asked == len(said)
+    assert score.right == sum(p["a"] < max(p["b"], p["c"]) for p in said)
+    assert score.right < score.asked
+    nats = [-math.log(p["b"] + p["c"]) for p in said]
+    assert score.loss == pytest.approx(sum(nats) / len(nats))
