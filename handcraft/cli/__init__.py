@@ -18,7 +18,7 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     making.py      build export write list new
     compiling.py   compile
     bulk.py        suite
-    looking.py     explain run trace circuit diff states
+    looking.py     explain run trace circuit read diff states
     viewing.py     view
     proving.py     verify assumptions
     training.py    train
@@ -69,6 +69,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "verify": proving.verify,
     "assumptions": proving.assumptions,
     "circuit": looking.circuit,
+    "read": looking.read,
     "diff": looking.diff,
     "states": looking.states,
     "export": making.export,
