@@ -14,12 +14,15 @@ from conftest import bundled_model, bundled_program, slow_from
 import handcraft as package
 from handcraft import Head, Model, Program, position, scratch, token
 from handcraft.analysis.reading.fitting import shared_out
+from handcraft.analysis.reading.in_place import weights_as_rules
 from handcraft.analysis.reading.texts import drawn_texts
 from handcraft.analysis.reading.whole import ReadModel, read_model
-from handcraft.core.gpt2 import Weights, trace
+from handcraft.core.errors import ProgramError
+from handcraft.core.gpt2 import Weights, convert, trace
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.bundled import by_hand
 from handcraft.recipes import kernel
+from handcraft.testing import assert_accurate
 
 # What each head of a bundled program is, by its rule: read in programs/ by hand, head by head.
 # Heads that a layer has beside its rules, which write nothing, are not in it.
@@ -273,6 +276,17 @@ def test_random_weights_are_not_explained() -> None:
     assert f"not explained; nearest: {last.says}"[:20] in str(found)
 
 
+def test_a_window_of_one_position_tells_nothing() -> None:
+    """A position that sees itself alone attends to itself, whatever the head is."""
+    model = drawn(1.0)
+    one = model.replace(
+        weights={**model.weights, "wpe": model.weights["wpe"][:1]}
+    )
+    found = package.read(one)
+    assert [head.read for head in found.heads] == [False, False]
+    assert [head.explained for head in found.heads] == [0, 0]
+
+
 def test_flat_attention_is_uniform() -> None:
     """Scores near 0 attend to every position alike, whatever the weights are."""
     found = package.read(drawn(1e-3))
@@ -312,6 +326,107 @@ def test_a_head_that_writes_nothing_is_nothing() -> None:
     assert (found.kind, found.says) == ("nothing", "it writes nothing")
     assert found.explained is None
     assert found.read
+
+
+# ---------------------------------------------------------------- a recipe in its place
+
+
+def biased(activation: Any) -> Model:
+    """A model of random weights with every bias and neurons, of two heads and two layers."""
+    random = np.random.default_rng(3)
+
+    def table(*shape: int) -> Any:
+        return random.normal(size=shape).astype("float32")
+
+    def both(n: int, m: int) -> dict[str, Any]:
+        return {"w": table(n, m), "b": table(m)}
+
+    blocks = [
+        {
+            "attn": {"c_attn": both(8, 24), "c_proj": both(8, 8)},
+            "mlp": {"c_fc": both(8, 12), "c_proj": both(12, 8)},
+        }
+        for _ in range(2)
+    ]
+    weights = {"wte": table(5, 8), "wpe": table(6, 8), "blocks": blocks}
+    return Model(
+        "biased", weights, Vocabulary("abcde"), n_head=2, activation=activation
+    )
+
+
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+def test_weights_as_rules_make_the_same_function(activation: Any) -> None:
+    """Every head, neuron and bias of random weights stands in a rule."""
+    model = biased(activation)
+    made = weights_as_rules(model).build("float64")
+    exact = model.replace(
+        weights=convert(model.weights, lambda x: np.asarray(x, "float64"))
+    )
+    for text in ("a", "edcba", "bbabed"):
+        np.testing.assert_allclose(
+            made(text), exact(text), rtol=1e-9, atol=1e-9
+        )
+
+
+def test_a_layer_norm_is_no_rule() -> None:
+    """Weights with norms are read, and have no program."""
+    model = bundled_model("aab")
+    one = np.ones(model.n_embd, "float32")
+    normed = model.replace(
+        program=None,
+        weights={**model.weights, "ln_f": {"g": one, "b": 0 * one}},
+    )
+    with pytest.raises(ProgramError) as error:
+        weights_as_rules(normed)
+    assert str(error.value) == (
+        "aab: has layer norms, or an unembedding of its own, which no rule writes"
+    )
+    found = package.read(normed)
+    assert found.heads[0].recipe is None
+    assert found.heads[0].kind == "offset"
+
+
+RECIPES = {
+    ("counter", "0.h0"): 'attend_to(at, at["p"] - 7)',
+    ("nim", "0.h2"): "attend_to(at, 3)",
+    ("aab", "0.h0"): "kernel(at, {0: 0.5, 1: 0.5})",
+    ("majority", "0.h0"): "mean(...)",
+    ("adder", "0.h0"): "Head(query=...) by a table of positions",
+    ("rule110", "0.h0"): 'attend_to(at, at["target"])',
+}
+
+
+@pytest.mark.parametrize("place", slow_from(3, RECIPES))
+def test_the_recipe_of_a_reading_keeps_the_predictions(
+    place: tuple[str, str],
+) -> None:
+    """In the program of the shuffled weights, the recipe predicts as the head did: `kept`, and what
+    the claim says of prompts and contexts drawn anew.
+    """
+    name, head = place
+    found = reading(name)
+    read = next(x for x in found.heads if x.name == head)
+    assert read.recipe is not None
+    assert (read.recipe.says, read.kept) == (RECIPES[place], 1)
+    program = found.program(head)
+    assert_accurate(program, sampled=True)
+
+
+def test_the_program_of_a_recipe_is_proved() -> None:
+    """The claim comes with the texts."""
+    found = package.read("counter").program("0.h0")
+    assert package.verify(found).verdict == "proved"
+
+
+def test_a_head_without_a_recipe_is_named() -> None:
+    """What has one is said."""
+    found = package.read("caesar")
+    with pytest.raises(ProgramError) as error:
+        found.program("0.h0")
+    assert (
+        str(error.value)
+        == "caesar: has no recipe for '0.h0'; it has one for 0.h1"
+    )
 
 
 # ---------------------------------------------------------------- the command

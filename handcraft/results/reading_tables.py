@@ -31,6 +31,10 @@ def _parts(reading: ReadModel) -> Iterator[RenderableType]:
     if reading.heads:
         yield Text("")
         yield _table(reading)
+    for head in reading.heads:
+        if head.recipe is not None and head.kept is not None:
+            kept = f"{share(head.kept)} of the predictions stay"
+            yield safe(f"{head.name} as {head.recipe.says}: {kept}", "dim")
     if any(head.where == WHERE_IT_COUNTS for head in reading.heads):
         yield safe("* at the queries whose predictions count", "dim")
 

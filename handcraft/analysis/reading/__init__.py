@@ -9,6 +9,8 @@
     addresses.py  heads that attend to a computed position, and what it is computed from
     heads.py    the reading of one head
     wording.py  a rule in words
+    standing.py the recipe that can stand in place of a head
+    in_place.py weights as rules, with that recipe among them
     whole.py    the reading of all, and the agreement of predictions after each
 
 Everything is measured on what a head does: how the lanes are ordered, turned or named is the same

@@ -129,3 +129,16 @@ def past(scene: Scene, token: int) -> Array:
     return scene.of_keys(np.cumsum(scene.tokens == token, axis=1) > 0).astype(
         int
     )
+
+
+def shares_of(pattern: Array, classes: Array, scene: Scene) -> Array:
+    """The share of the attention that each class of keys gets, from the queries which see most
+    keys: at the beginning of a text a rule may do something else.
+
+    pattern, classes  [n, n_seq, n_seq]
+    """
+    seen = scene.sees.sum(axis=-1)  # [n, n_seq]
+    full = seen == seen.max()
+    share = np.bincount(classes[full].ravel(), pattern[full].ravel())
+    found: Array = share / full.sum()
+    return found

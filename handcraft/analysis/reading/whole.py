@@ -14,7 +14,9 @@ import numpy as np
 
 from handcraft.analysis.reading.fitting import shared_out
 from handcraft.analysis.reading.heads import EXPLAINED, FoundRule, found_rule
+from handcraft.analysis.reading.in_place import is_written, weights_as_rules
 from handcraft.analysis.reading.relations import Scene
+from handcraft.analysis.reading.standing import Recipe, recipes_of
 from handcraft.analysis.reading.texts import ReadTexts, drawn_texts
 from handcraft.analysis.reading.watching import (
     HeadPlace,
@@ -26,9 +28,10 @@ from handcraft.analysis.reading.watching import (
 )
 from handcraft.analysis.reading.wording import head_name, words_of
 from handcraft.claims.kinds import Claim
-from handcraft.core.errors import PromptError
+from handcraft.core.errors import ProgramError, PromptError, printable
 from handcraft.core.gpt2 import Array, Hook, Weights, softmax
 from handcraft.model import Model
+from handcraft.program.program import Program
 
 MOST_LOGITS = 2**24  # that are compared
 WRITES_NOTHING = "nothing"
@@ -50,6 +53,8 @@ class ReadHead:
     agreement  the fraction of predictions that stay with the rule's attention in its place
     moved      the most that a probability moves then
     sink       the token at which it rests, or None
+    recipe     the recipe that can stand in its place in a program, or None
+    kept       the fraction of predictions that stay in that program
     """
 
     layer: int
@@ -62,6 +67,8 @@ class ReadHead:
     moved: float
     sink: str | None = None
     where: str = EVERY_QUERY
+    recipe: Recipe | None = None
+    kept: float | None = None
 
     @property
     def name(self) -> str:
@@ -86,6 +93,8 @@ class ReadHead:
             "agreement": self.agreement,
             "moved": self.moved,
             "sink": self.sink,
+            "recipe": None if self.recipe is None else self.recipe.says,
+            "kept": self.kept,
         }
 
 
@@ -93,14 +102,38 @@ class ReadHead:
 class ReadModel:
     """The readings of all heads of a model.
 
+    model   the weights alone
+    claim   that of the texts, if any
     texts   how many were read, half of them to judge
     origin  what they are texts of: `its claim`, or `random texts`
     """
 
-    name: str
+    model: Model
+    claim: Claim | None
     heads: tuple[ReadHead, ...]
     texts: int
     origin: str
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        return self.model.name
+
+    def program(self, head: str) -> Program:
+        """The weights as a program of lanes without names, with the recipe in place of this head.
+
+        Raises ProgramError for a head that has no recipe.
+        """
+        found = [x for x in self.heads if x.name == head and x.recipe]
+        if not found:
+            known = [x.name for x in self.heads if x.recipe]
+            raise ProgramError(
+                f"has no recipe for {printable(repr(head))}; it has one for"
+                f" {', '.join(known) or 'none'}",
+                (self.name,),
+            )
+        place = found[0].layer, found[0].head
+        return weights_as_rules(self.model, found[0].recipe, place, self.claim)
 
     @property
     def read(self) -> int:
@@ -121,12 +154,12 @@ class ReadModel:
 def read_model(model: Model, claim: Claim | None) -> ReadModel:
     """What each head of a model attends to, on the texts of a claim or on random ones.
 
-    Raises PromptError where no text of the claim has two positions.
+    Raises PromptError for a claim of a single text.
     """
     texts = drawn_texts(model, claim)
-    heads = () if texts.lengths.max() < 2 else tuple(_Heads(model, texts))
+    heads = tuple(_Heads(model, texts))
     origin = "random texts" if claim is None else "its claim"
-    return ReadModel(model.name, heads, len(texts.tokens), origin)
+    return ReadModel(model, claim, heads, len(texts.tokens), origin)
 
 
 class _Heads:
@@ -184,6 +217,7 @@ class _Heads:
         agreement, moved = self._after(
             place, shared_out(rule.scores, self.sees)
         )
+        recipe, kept = self._recipe(place, rule, scene)
         return ReadHead(
             *place,
             rule.kind,
@@ -194,7 +228,29 @@ class _Heads:
             moved,
             None if rule.sink is None else vocabulary.tokens[rule.sink],
             where,
+            recipe,
+            kept,
         )
+
+    def _recipe(
+        self, place: HeadPlace, rule: FoundRule, scene: Scene
+    ) -> tuple[Recipe | None, float | None]:
+        """The recipe of a rule that explains, and the predictions that stay in its program."""
+        if rule.explained < EXPLAINED or not is_written(self.model):
+            return None, None
+        best: tuple[Recipe | None, float | None] = None, None
+        for recipe in recipes_of(rule, scene, self.model):
+            kept = self._kept(weights_as_rules(self.model, recipe, place))
+            if best[1] is None or kept > best[1]:
+                best = recipe, kept
+        return best
+
+    def _kept(self, program: Program) -> float:
+        """The predictions that a program leaves as they are."""
+        made = Model.of(program, "float32")
+        found = logits_of(made, exact_weights(made), self.judged, _untouched)
+        best = found[self.judged.asked].argmax(axis=-1)
+        return float((best == self.chances.argmax(axis=-1)).mean())
 
     def _rule(
         self, place: HeadPlace, seen: Watched, scene: Scene

@@ -14,12 +14,18 @@ import numpy as np
 
 from handcraft.analysis.reading.fitting import shared_out
 from handcraft.analysis.reading.heads import FoundRule
-from handcraft.analysis.reading.relations import Scene, distance, key_position
+from handcraft.analysis.reading.relations import (
+    Scene,
+    distance,
+    key_position,
+    shares_of,
+)
 from handcraft.analysis.reading.watching import HeadPlace
 from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
 
 _SLOPE = 0.05  # of a score, for each position
+_STRONG = 3.0  # of a score: 20 times the weight
 _AHEAD = 10.0  # of a score: nothing else weighs then
 _SHARE = 0.05  # of the attention
 _MOST = 0.95
@@ -68,9 +74,17 @@ class _Words:
 
     @property
     def but(self) -> str:
-        """Whether a match weighs less than what does not match."""
+        """Whether a match weighs less than what does not match, or not much more."""
         match = self.weights("match").get(1, 0.0)
+        if abs(match) < _STRONG:
+            return "less of " if match < 0 else "more of "
         return "all but " if match < 0 else ""
+
+    @property
+    def more(self) -> str:
+        """Whether tokens are but a little heavier than others."""
+        weights = list(self.weights("token").values())
+        return "more of " if weights[0] - weights[-1] < _STRONG else ""
 
     def tokens(self, word: str) -> str:
         """The tokens that weigh most, the heaviest first."""
@@ -118,13 +132,8 @@ class _Words:
         return shared_out(self.rule.scores, self.scene.sees)
 
     def shares(self, classes: Array, word: Callable[[int], str]) -> str:
-        """The classes of keys that get most of the attention of the queries which see most keys:
-        at the beginning of a text a rule may do something else.
-        """
-        seen = self.scene.sees.sum(axis=-1)  # [n, n_seq]
-        full = seen == seen.max()
-        share = np.bincount(classes[full].ravel(), self.pattern[full].ravel())
-        share = share / full.sum()
+        """The classes of keys that get most of the attention."""
+        share = shares_of(self.pattern, classes, self.scene)
         ranked = [int(c) for c in np.argsort(-share, kind="stable")]
         if share[ranked[0]] > _MOST:
             return word(ranked[0])
@@ -163,7 +172,7 @@ _SAYS: dict[str, Callable[[_Words], str]] = {
     "uniform": lambda _: "every position alike",
     "offset": lambda x: x.shares(distance(x.scene), _back),
     "position": lambda x: x.shares(key_position(x.scene), "position {}".format),
-    "token": lambda x: f"{x.which}{x.tokens('token')}",
+    "token": lambda x: f"{x.which}{x.more}{x.tokens('token')}",
     "same": lambda x: f"{x.which}{x.but}the query's own token{x.besides}",
     "predecessor": lambda x: f"{x.which}what follows {x.tokens('before')}",
     "induction": lambda x: x.followed,
