@@ -276,6 +276,16 @@ def test_random_weights_are_not_explained() -> None:
     assert f"not explained; nearest: {last.says}"[:20] in str(found)
 
 
+@pytest.mark.slow
+def test_a_match_that_hardly_weighs_is_no_reading() -> None:
+    """In dyck2 a head looks for the same level. Tokens, places and a match at every second position
+    come near it on texts of six brackets; that is no induction.
+    """
+    found = package.read("sequence/dyck2")
+    kinds = {head.name: head.kind for head in found.heads if head.read}
+    assert kinds.get("2.h0") not in ("same", "induction", "brought")
+
+
 def test_a_window_of_one_position_tells_nothing() -> None:
     """A position that sees itself alone attends to itself, whatever the head is."""
     model = drawn(1.0)

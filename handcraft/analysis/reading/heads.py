@@ -34,6 +34,8 @@ from handcraft.analysis.reading.watching import Watched
 from handcraft.core.gpt2 import Array
 
 EXPLAINED = 0.95
+_NEARLY_ALL = 0.99
+MATCHES = 3.0  # of a score: 20 times the weight
 _LITTLE = 1e-6  # of the attention beside a sink: no more than nothing
 
 
@@ -173,9 +175,28 @@ def _fitted(
         if group is None
         else ()
     )
-    yield FoundRule(
-        family.kind, share, scores, family, named, None, reader.sink
-    )
+    if _as_named(family, dict(named), share):
+        yield FoundRule(
+            family.kind, share, scores, family, named, None, reader.sink
+        )
+
+
+def _as_named(
+    family: Family, weights: dict[ColumnLabel, float], share: float
+) -> bool:
+    """Whether a form does what its name says: a match or a segment weighs much, and a half of the
+    positions is looked at alone only where that explains nearly all.
+
+    Else the tokens beside it do the explaining, and what is read is not what is there.
+    """
+    if family.step is not None and share < _NEARLY_ALL:
+        return False
+    match = weights.get(("match", 1))
+    if match is not None:
+        size = -match if family.kind == "same" and match < 0 else match
+        return size >= MATCHES
+    past = [abs(x) for (word, _), x in weights.items() if word == "past"]
+    return not past or max(past) >= MATCHES
 
 
 def _computed(reader: _Reader) -> Iterator[FoundRule]:

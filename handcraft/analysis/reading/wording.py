@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from handcraft.analysis.reading.fitting import shared_out
-from handcraft.analysis.reading.heads import FoundRule
+from handcraft.analysis.reading.heads import MATCHES, FoundRule
 from handcraft.analysis.reading.relations import (
     Scene,
     distance,
@@ -25,7 +25,6 @@ from handcraft.core.gpt2 import Array
 from handcraft.core.vocabulary import Vocabulary
 
 _SLOPE = 0.05  # of a score, for each position
-_STRONG = 3.0  # of a score: 20 times the weight
 _AHEAD = 10.0  # of a score: nothing else weighs then
 _SHARE = 0.05  # of the attention
 _MOST = 0.95
@@ -74,17 +73,15 @@ class _Words:
 
     @property
     def but(self) -> str:
-        """Whether a match weighs less than what does not match, or not much more."""
-        match = self.weights("match").get(1, 0.0)
-        if abs(match) < _STRONG:
-            return "less of " if match < 0 else "more of "
-        return "all but " if match < 0 else ""
+        """Whether a match weighs less than what does not match."""
+        return "all but " if self.weights("match").get(1, 0.0) < 0 else ""
 
     @property
     def more(self) -> str:
         """Whether tokens are but a little heavier than others."""
-        weights = list(self.weights("token").values())
-        return "more of " if weights[0] - weights[-1] < _STRONG else ""
+        word = "before" if self.rule.kind == "predecessor" else "token"
+        weights = list(self.weights(word).values())
+        return "more of " if weights[0] - weights[-1] < MATCHES else ""
 
     def tokens(self, word: str) -> str:
         """The tokens that weigh most, the heaviest first."""
@@ -174,7 +171,9 @@ _SAYS: dict[str, Callable[[_Words], str]] = {
     "position": lambda x: x.shares(key_position(x.scene), "position {}".format),
     "token": lambda x: f"{x.which}{x.more}{x.tokens('token')}",
     "same": lambda x: f"{x.which}{x.but}the query's own token{x.besides}",
-    "predecessor": lambda x: f"{x.which}what follows {x.tokens('before')}",
+    "predecessor": lambda x: (
+        f"{x.which}{x.more}what follows {x.tokens('before')}"
+    ),
     "induction": lambda x: x.followed,
     "brought": lambda x: x.followed,
     "segment": lambda x: x.segment,
