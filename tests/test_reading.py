@@ -12,7 +12,7 @@ from cli_runner import handcraft
 from conftest import bundled_model, bundled_program, slow_from
 
 import handcraft as package
-from handcraft import Head, Model, Program, position, scratch, token
+from handcraft import Head, Model, Program, position, scratch, slot, token
 from handcraft.analysis.reading.fitting import shared_out
 from handcraft.analysis.reading.in_place import weights_as_rules
 from handcraft.analysis.reading.texts import drawn_texts
@@ -21,7 +21,7 @@ from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Weights, convert, trace
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.bundled import by_hand
-from handcraft.recipes import kernel
+from handcraft.recipes import addresses, attend_to, kernel
 from handcraft.testing import assert_accurate
 
 # What each head of a bundled program is, by its rule: read in programs/ by hand, head by head.
@@ -266,6 +266,7 @@ def drawn(query: float) -> Model:
     return Model("drawn", weights, Vocabulary("abcdefghijkl"), n_head=1)
 
 
+@pytest.mark.slow
 def test_random_weights_are_not_explained() -> None:
     """What no rule explains is said to be unexplained: a second layer of random weights."""
     found = package.read(drawn(1.0))
@@ -274,6 +275,21 @@ def test_random_weights_are_not_explained() -> None:
     assert last.explained is not None
     assert last.explained < 0.95
     assert f"not explained; nearest: {last.says}"[:20] in str(found)
+
+
+def test_a_position_from_what_is_not_known_is_not_explained() -> None:
+    """A head jumps to a position that its token names: the scores tell that it computes one."""
+    at, t = addresses(8), token("abc")
+    jump, lane = slot("jump", token={"a": 0, "b": 1, "c": 3}), scratch("lane")
+    head = attend_to(at, jump, range=(0, 3), value={lane: t["a"]})
+    program = Program(
+        name="jump", embedding=(at, t, jump, lane), layers=(head,)
+    )
+    (found,) = package.read(program).heads
+    assert (found.kind, found.read) == ("address", False)
+    assert found.says == (
+        "a position that it computes; from what is not explained"
+    )
 
 
 @pytest.mark.slow
@@ -303,6 +319,7 @@ def test_flat_attention_is_uniform() -> None:
     assert [head.kind for head in found.heads] == ["uniform"] * 2
 
 
+@pytest.mark.slow
 def test_explained_is_the_attention_in_common() -> None:
     """Against a plain loop: the sum of the lesser shares, over the queries of the second half."""
     model = drawn(0.3)

@@ -34,6 +34,7 @@ from handcraft.analysis.reading.watching import Watched
 from handcraft.core.gpt2 import Array
 
 EXPLAINED = 0.95
+ADDRESS = "address"  # a computed position, from what is not known
 _NEARLY_ALL = 0.99
 MATCHES = 3.0  # of a score: 20 times the weight
 _LITTLE = 1e-6  # of the attention beside a sink: no more than nothing
@@ -43,7 +44,7 @@ _LITTLE = 1e-6  # of the attention beside a sink: no more than nothing
 class FoundRule:
     """A form with its weights, and how much of the attention it explains.
 
-    kind      a name in families.py, or `computed`
+    kind      a name in families.py, `computed`, or `address`
     weights   (what a column stands for, its weight), of a form without groups
     formula   of a computed position: what it is computed from, and its numbers
     sink      the id of the token at which the head rests
@@ -211,4 +212,5 @@ def _computed(reader: _Reader) -> Iterator[FoundRule]:
     top = parabola.top if formula is None else formula.top
     scores = pulled(parabola, np.nan_to_num(top))
     share = reader.explained(scores)
-    yield FoundRule("computed", share, scores, formula=formula)
+    kind = ADDRESS if formula is None else "computed"
+    yield FoundRule(kind, share, scores, formula=formula)

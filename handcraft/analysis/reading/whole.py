@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 
 from handcraft.analysis.reading.fitting import shared_out
-from handcraft.analysis.reading.heads import EXPLAINED, FoundRule, found_rule
+from handcraft.analysis.reading.heads import (
+    ADDRESS,
+    EXPLAINED,
+    FoundRule,
+    found_rule,
+)
 from handcraft.analysis.reading.in_place import is_written, weights_as_rules
 from handcraft.analysis.reading.relations import Scene
 from handcraft.analysis.reading.standing import Recipe, recipes_of
@@ -77,7 +82,9 @@ class ReadHead:
 
     @property
     def read(self) -> bool:
-        """True if a rule explains it."""
+        """True if a rule explains it: not where it computes a position from what is not known."""
+        if self.kind == ADDRESS:
+            return False
         return self.explained is None or self.explained >= EXPLAINED
 
     def to_json(self) -> dict[str, Any]:

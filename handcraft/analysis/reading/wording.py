@@ -178,6 +178,7 @@ _SAYS: dict[str, Callable[[_Words], str]] = {
     "brought": lambda x: x.followed,
     "segment": lambda x: x.segment,
     "computed": lambda x: x.computed,
+    "address": lambda x: x.computed,
     "positions": lambda x: (
         f"a position for each position of the query{x.mostly}"
     ),
