@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from handcraft.results.export import export as export
     from handcraft.results.gallery import gallery as gallery
     from handcraft.results.opening import open as open  # noqa: A004
+    from handcraft.results.read import read as read
     from handcraft.results.states import states as states
     from handcraft.results.suite import suite as suite
     from handcraft.results.trace import trace as trace
@@ -86,6 +87,7 @@ _HOMES = {
     "results.export": ("export",),
     "results.gallery": ("gallery",),
     "results.opening": ("open",),
+    "results.read": ("read",),
     "results.states": ("states",),
     "results.suite": ("suite",),
     "results.trace": ("trace",),

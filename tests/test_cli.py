@@ -45,6 +45,7 @@ def test_help_names_every_command() -> None:
         "trace",
         "verify",
         "assumptions",
+        "read",
         "diff",
         "compare",
         "states",

@@ -37,7 +37,7 @@ UPWARD = {
 }
 DRAWING = {  # the files of results/ that may import rich
     *("tables.py", "model_tables.py", "verdict_tables.py", "state_tables.py"),
-    *("blame_tables.py", "comparison_tables.py"),
+    *("blame_tables.py", "comparison_tables.py", "reading_tables.py"),
 }
 SHARED = {  # names that stand in several modules, since they mean the same thing there
     # what the prover finds and the checker finds anew
@@ -48,7 +48,16 @@ SHARED = {  # names that stand in several modules, since they mean the same thin
     # a word of the language, and the recipe that computes it
     "mean",
     # commands, named as they are typed, and what they call
-    *("circuit", "explain", "export", "states", "suite", "trace", "train"),
+    *(
+        "circuit",
+        "explain",
+        "export",
+        "read",
+        "states",
+        "suite",
+        "trace",
+        "train",
+    ),
     "verify",
     "view",
     "write",

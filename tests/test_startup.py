@@ -46,7 +46,15 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         2,
         [
             *("verify", "build", "explain", "run", "trace"),
-            *("assumptions", "circuit", "diff", "states", "list", "new"),
+            *(
+                "assumptions",
+                "circuit",
+                "read",
+                "diff",
+                "states",
+                "list",
+                "new",
+            ),
             *("view", "train", "compare"),
         ],
     ),

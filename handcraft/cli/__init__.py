@@ -18,7 +18,7 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     making.py      build export write list new
     compiling.py   compile
     bulk.py        suite
-    looking.py     explain run trace circuit diff states
+    looking.py     explain run trace circuit read diff states
     viewing.py     view
     comparing.py   compare
     proving.py     verify assumptions
@@ -71,6 +71,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "verify": proving.verify,
     "assumptions": proving.assumptions,
     "circuit": looking.circuit,
+    "read": looking.read,
     "diff": looking.diff,
     "compare": comparing.compare,
     "states": looking.states,
