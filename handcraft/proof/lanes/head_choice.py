@@ -61,24 +61,31 @@ def chosen_by(
 ) -> list[LaneNumbers]:
     """What a head brings of lanes, each at the one position of the greatest level."""
     pairs = scores.pairs
-    sure = pairs.sure(np.maximum(levels, -1))
-    asked = scores.asked
-    if ((levels == -2).any(axis=1) & (sure < 0) & asked).any():
-        raise Rejected("the first token stands beside a key")
-    reached = (levels >= 0) & (levels >= sure[:, None])
+    reached = reached_by(scores, levels)
     same, alone = spread_at(head.symbols, pairs, levels, reached, values)
     labels = (*pairs.queries, *pairs.keys)
     table = np.maximum(levels, -1).reshape(head.symbols.shape(labels))
     form = Form(labels, table)
     choice = Levels(head.symbols, form)
-    gap = float(gaps[asked].min(initial=np.inf))
+    gap = float(gaps[scores.asked].min(initial=np.inf))
+    lost = alone and leak_of(head, gap) < head.floats.u / 8
     found = []
     for i, lane in enumerate(values):
         error = left_of(head, gap, lane, begin, i, alone) + same[i]
-        lost = alone and leak_of(head, gap) < head.floats.u / 8
         u = head.floats.u if lost else 0.0
         found.append(_read(head.symbols, choice, lane, begin, i, error, u))
     return found
+
+
+def reached_by(scores: PairScores, levels: Array) -> Array:
+    """True for the pairs whose level can be the greatest of their query. Raises Rejected where the
+    first token stands beside a key, and no greater level is surely there.
+    """
+    sure = scores.pairs.sure(np.maximum(levels, -1))
+    beside = (levels == -2).any(axis=1) & (sure < 0)
+    if (beside & scores.asked).any():
+        raise Rejected("the first token stands beside a key")
+    return np.asarray((levels >= 0) & (levels >= sure[:, None]))
 
 
 def leak_of(head: HeadScores, gap: float) -> float:

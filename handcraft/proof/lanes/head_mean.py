@@ -20,6 +20,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Rejected
 from handcraft.proof.lanes.forms import Form, labels_of, over
+from handcraft.proof.lanes.head_choice import leak_of, reached_by
 from handcraft.proof.lanes.head_sum import units_of, weights_of
 from handcraft.proof.lanes.numbers import LaneNumbers, single
 from handcraft.proof.lanes.scores import Begin, HeadScores, PairScores
@@ -53,11 +54,7 @@ def mean_of_several(
 
 def selected_of(scores: PairScores, levels: Array) -> Array:
     """True for the pairs at the level of each query that alone can be the greatest."""
-    sure = scores.pairs.sure(np.maximum(levels, -1))
-    beside = (levels == -2).any(axis=1) & (sure < 0)
-    if (beside & scores.asked).any():
-        raise Rejected("the first token stands beside a key")
-    chosen = (levels >= 0) & (levels >= sure[:, None])
+    chosen = reached_by(scores, levels)
     low = np.where(chosen, levels, np.iinfo(np.int64).max).min(axis=1)
     high = np.where(chosen, levels, -1).max(axis=1)
     if (chosen.any(axis=1) & (low != high)).any():
@@ -116,6 +113,6 @@ def _apart(head: HeadScores, gap: float, width: float, size: float) -> float:
     """How far shares that are not equal, and what is left of others, move a mean: each share is
     off by a factor of e^width at most, and so all together by e^width - 1.
     """
-    leak = head.n * math.exp(-gap) * (1 + 2.0**-10)
+    leak = leak_of(head, gap)
     uneven = math.expm1(width * (1 + 2.0**-10)) * (1 + 2.0**-10)
     return (2 * (min(1.0, leak) + uneven) * size + head.rounding(size)) * UP
