@@ -73,13 +73,8 @@ def check_certificate(
     start = time.monotonic()
     method = "checked certificate"
     task = _task(model, progress, math.inf)
-    if is_lane_certificate(path):
-        return _checked_by_lanes(task, path, start)
-    certificate = read_certificate(path)
     try:
-        with uncollected():
-            found = check(model, certificate)
-        outcome = gated(task, found)
+        outcome = _accepted(task, path)
     except Rejected as why:
         rejected = _undecided(f"the certificate is rejected: {why}")
         report = report_of(task, method, rejected, time.monotonic() - start)
@@ -104,18 +99,16 @@ def _certified_by_lanes(task: Task, path: Path, start: float) -> Report:
     return report_of(task, "lanes", outcome, seconds)
 
 
-def _checked_by_lanes(task: Task, path: Path, start: float) -> Report:
-    method = "checked certificate"
-    certificate = read_lanes(path)
-    try:
-        outcome = agreed(task, check_lanes(task.model, certificate))
-    except Rejected as why:
-        rejected = _undecided(f"the certificate is rejected: {why}")
-        report = report_of(task, method, rejected, time.monotonic() - start)
-        return replace(report, verdict="rejected")
-    except (MemoryError, RecursionError) as error:
-        outcome = _undecided(f"it is not decided: {too_large(error)}")
-    return report_of(task, method, outcome, time.monotonic() - start)
+def _accepted(task: Task, path: Path) -> Outcome:
+    """What a certificate of either kind shows. Raises Rejected if it does not hold, ProgramError if
+    it is none.
+    """
+    if is_lane_certificate(path):
+        return agreed(task, check_lanes(task.model, read_lanes(path)))
+    certificate = read_certificate(path)
+    with uncollected():
+        found = check(task.model, certificate)
+    return gated(task, found)
 
 
 def proof_hash(certificate: Certificate | LaneCertificate) -> str:
