@@ -1,5 +1,5 @@
 """The method `lanes`: a proof over the weights by what each lane holds, for texts that are answered
-at each position, causal or not.
+at each position, causal or not, and for prompts that are answered.
 
     propose   the list of invariants that the program brings   lanes/propose.py
     check     it computes every lane from the weights          lanes/check.py
@@ -16,19 +16,21 @@ import math
 from dataclasses import replace
 
 from handcraft.claims.kinds import Each
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import printable
 from handcraft.model import Model
+from handcraft.program.program import Program
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.enumerate.method import exhaustive
-from handcraft.proof.lanes.certificate import LaneCertificate
+from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.check import (
     ShownByLanes,
     measured_lanes,
 )
 from handcraft.proof.lanes.propose import proposed
-from handcraft.proof.sample import draw_contexts
+from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 from handcraft.sequence.expression import Expression
@@ -39,8 +41,12 @@ _TOLD = 2.0**-20  # by how much a margin of a real run is off
 
 
 def is_for(model: Model) -> bool:
-    """True for a claim that is an expression at each position of a text behind a first token."""
+    """True for a claim that is an expression: at each position of a text behind a first token, or
+    for what follows a prompt.
+    """
     claim = model.program.claim if model.program else None
+    if type(claim) is Answers:
+        return isinstance(claim.answer, Expression) and model.causal
     return (
         type(claim) is Each
         and isinstance(claim.function, Expression)
@@ -56,26 +62,28 @@ def by_lanes(task: Task) -> Outcome:
         return declined()
     if not is_for(task.model):
         return declined()
+    told = not task.claim.asks_prompts  # else the method before it said why
     try:
-        shown = measured_lanes(task.model, proposed(program))
+        shown = measured_lanes(task.model, _said_of(program))
     except Rejected as why:
-        return declined(f"not proved by lanes: {why}")
+        return declined(f"not proved by lanes: {why}", told=told)
     except (MemoryError, RecursionError) as error:
-        return declined(f"not proved by lanes: {type(error).__name__}")
+        why_not = f"not proved by lanes: {type(error).__name__}"
+        return declined(why_not, told=told)
     outcome = agreed(task, shown)
     if not outcome.proved:
         return outcome
     return replace(outcome, certificate=_stated(task.model, shown))
 
 
-def declined(reason: str | None = None) -> Outcome:
+def declined(reason: str | None = None, *, told: bool = True) -> Outcome:
     """The outcome without a proof: the next method is asked."""
     return Outcome(
         Tally(),
         decided=False,
         reason=reason,
         declined=True,
-        told=reason is not None,
+        told=told and reason is not None,
     )
 
 
@@ -86,7 +94,13 @@ def certificate_of(model: Model) -> LaneCertificate:
     program = model.program
     if program is None:
         raise Rejected("the model has no rules")
-    return _stated(model, measured_lanes(model, proposed(program)))
+    return _stated(model, measured_lanes(model, _said_of(program)))
+
+
+def _said_of(program: Program) -> tuple[Invariant, ...]:
+    """The invariants that a program brings; none where it answers prompts."""
+    prompts = program.claim is not None and program.claim.asks_prompts
+    return () if prompts else proposed(program)
 
 
 def _stated(model: Model, shown: ShownByLanes) -> LaneCertificate:
@@ -147,6 +161,11 @@ def _asked(task: Task) -> Tally:
         budget = replace(task.budget, contexts=_EVERY, seconds=math.inf)
         every = exhaustive(replace(task, budget=budget, deadline=math.inf))
         return every.tally if every is not None else Tally()
+    if task.claim.asks_prompts:
+        model = task.model
+        language = task.claim.language(model.n_ctx, model.vocabulary)
+        drawn = draw_prompts(language, _DRAWN, math.inf)
+        return check_prompts(task.judge, drawn, math.inf, task.progress, _DRAWN)
     return draw_contexts(task.judge, _DRAWN, math.inf, task.progress)
 
 

@@ -1,6 +1,7 @@
 """Verifies a model with the first method that decides within a budget.
 
-    lanes        a proof over the weights by what each lane holds, of an expression at each position
+    lanes        a proof over the weights by what each lane holds, of an expression at each
+                 position, or, where the next one finds none, of what follows a prompt
     certificate  a proof over the weights, for every context and every order of float operations,
                  without enumerating contexts
     exhaustive   every context, or every prompt of the claim
@@ -150,12 +151,22 @@ def _check_methods(methods: Sequence[str]) -> None:
             )
 
 
+def _in_turn(task: Task, methods: Sequence[str]) -> list[str]:
+    """The methods in their order; of prompts, contexts are followed before lanes are computed."""
+    both = {"lanes", "certificate"} <= set(methods)
+    if not (both and task.claim.asks_prompts):
+        return list(methods)
+    others = [x for x in methods if x != "lanes"]
+    others.insert(others.index("certificate") + 1, "lanes")
+    return others
+
+
 def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
     """The first method that applies, and its outcome. A context that an earlier method could not
     show to be right is judged by itself.
     """
     declined: list[Outcome] = []
-    for method in methods:
+    for method in _in_turn(task, methods):
         outcome = METHODS[method](task) or _too_many(task)
         if not outcome.declined:
             break

@@ -15,6 +15,11 @@
     attention    which selection a head makes: head_sum, head_choice, head_mean
     stream       lanes from the embedding to the logits
 
+    contexts     the texts of a claim on prompts: which token can stand where
+    asked        the meaning of an expression at a position that such a claim asks
+    widened      tables of pairs, by what these texts can have alone
+    alike        symbols of keys that are the same wherever they count
+
 Rules of this folder: the checker's side imports neither the lowering nor the prover, and believes
 nothing that it was told: what it cannot show is Rejected.
 """

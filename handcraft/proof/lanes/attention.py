@@ -22,6 +22,7 @@ from handcraft.proof.lanes.head_choice import (
     levels_of,
 )
 from handcraft.proof.lanes.head_mean import mean_of_several
+from handcraft.proof.lanes.head_prompt import chosen_in_prompts
 from handcraft.proof.lanes.head_sum import is_sum, sum_of_head
 from handcraft.proof.lanes.numbers import LaneNumbers, gathered
 from handcraft.proof.lanes.scores import Begin, HeadScores
@@ -78,6 +79,8 @@ class HeadReading:
         # the keys with what is read there, so that values can be compared
         labels, wide = self._with_values(keys, values)
         found = self.scores.of(queries, (labels, wide), begin)
+        if self.symbols.texts is not None:
+            return chosen_in_prompts(self.scores, found, values, begin)
         levels, gaps = levels_of(found)
         try:
             return chosen_by(self.scores, found, levels, gaps, values, begin)

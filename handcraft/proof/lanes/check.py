@@ -19,17 +19,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from handcraft.claims.kinds import Each
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import ProgramError, printable
 from handcraft.language.affine import Lane as Column
 from handcraft.model import Model
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope
+from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
-from handcraft.proof.lanes.forms import over
+from handcraft.proof.lanes.contexts import (
+    PromptContexts,
+    asked_parts,
+    check_ends,
+    contexts_of,
+)
+from handcraft.proof.lanes.forms import Form, over
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.numbers import gathered
 from handcraft.proof.lanes.stream import LaneStream
+from handcraft.proof.lanes.symbols import Symbols
 from handcraft.sequence.expression import Expression
 
 
@@ -66,8 +75,8 @@ def claim_of_tag(model: Model) -> Each:
     return claim
 
 
-class _Check:
-    """One pass through a model."""
+class _OfTexts:
+    """One pass through a model whose texts are answered at each position."""
 
     def __init__(
         self, model: Model, invariants: Sequence[Invariant], *, believed: bool
@@ -83,15 +92,18 @@ class _Check:
         """What is shown. Raises Rejected."""
         claim = self.claim
         alphabet: tuple[str, ...] = claim.alphabet or ()
-        stream = LaneStream(self.model, str(claim.begin), alphabet)
+        n = self.model.n_ctx - 1
+        symbols = Symbols(alphabet, n, self.model.causal)
+        stream = LaneStream(self.model, str(claim.begin), symbols)
         # what is claimed comes first, so that what heads count is said in its symbols
         self.meaning = MeaningForms(stream.symbols)
         self.meaning.of(claim.function)
         stream.run(self.seen)
         if any(x.after not in self.passed for x in self.wanted):
             raise Rejected("an invariant stands after no sublayer")
-        margin, error, silent = self.read_out(stream)
-        size, n = len(alphabet), self.model.n_ctx - 1
+        form = self.meaning.of(self.claim.function)
+        margin, error, silent = margin_of(self.model, stream, form)
+        size = len(alphabet)
         contexts = sum(size**m for m in range(1, n + 1))
         return ShownByLanes(contexts, margin, silent, error, tuple(self.found))
 
@@ -133,25 +145,74 @@ class _Check:
         off = np.abs(rows.c[:, 0] - numbers) * UP + rows.radius[:, 0] + rounded
         return float(off[possible].max(initial=0.0) * UP)
 
-    def read_out(self, stream: LaneStream) -> tuple[float, float, bool]:
-        """The least margin of the right token, the greatest error of a difference, and whether the
-        claim may be silent.
-        """
-        form = self.meaning.of(self.claim.function)
-        if 1 in form.sides:
-            raise Rejected("the claim reads a key position")
-        labels, logits = stream.logits(form.labels)
-        possible = stream.symbols.possible(labels).reshape(-1)
-        right = over(stream.symbols, form, labels).reshape(-1)
-        asked = possible & np.array([x is not None for x in right])
-        ids = self.model.vocabulary.ids
-        if any(not isinstance(x, str) or x not in ids for x in right[asked]):
-            raise Rejected("the claim may ask for what is no token")
-        if not asked.any():
-            raise Rejected("the claim is silent on every context")
-        wanted = np.array([ids[x] for x in right[asked]])
-        least, error = _margin(logits[asked], wanted)
-        return least, error, bool((possible & ~asked).any())
+
+class _OfPrompts:
+    """One pass through a model whose prompts are answered. No invariant is looked at: they are said
+    of every position, and lanes are known at those that are asked.
+    """
+
+    def __init__(
+        self, model: Model, claim: Answers, invariants: Sequence[Invariant]
+    ) -> None:
+        if type(claim) is not Answers or not isinstance(
+            claim.answer, Expression
+        ):
+            raise Rejected("the claim is no expression of prompts")
+        if not model.causal:
+            raise Rejected("the prompts are read by what follows them")
+        if invariants:
+            raise Rejected("nothing is said of the lanes of a prompt")
+        self.model = model
+        self.claim = claim
+        self.answer = claim.answer
+
+    def run(self) -> ShownByLanes:
+        """What is shown. Raises Rejected."""
+        contexts = contexts_of(self.model, self.claim)
+        contexts = contexts.narrowed(*self._said(contexts))
+        found = [self._part(x) for x in asked_parts(contexts, self.answer)]
+        margin = min(least for least, _ in found)
+        error = max(error for _, error in found)
+        return ShownByLanes(contexts.prompts, margin, False, error, ())
+
+    def _part(self, contexts: PromptContexts) -> tuple[float, float]:
+        """The least margin at some of the positions, and the greatest error of a difference."""
+        symbols, form = self._said(contexts)
+        check_ends(contexts, symbols, form, self.claim.stop)
+        stream = LaneStream(self.model, contexts.begin, symbols)
+        stream.run(lambda _, __: None)
+        with symbols.of_asked(True):
+            margin, error, silent = margin_of(self.model, stream, form)
+        if silent:
+            raise Rejected("the claim may have no answer")
+        return margin, error
+
+    def _said(self, contexts: PromptContexts) -> tuple[Symbols, Form]:
+        """What the claim says, in symbols of the texts."""
+        symbols = contexts.symbols()
+        return symbols, AskedMeaning(symbols, contexts).of(self.answer)
+
+
+def margin_of(
+    model: Model, stream: LaneStream, form: Form
+) -> tuple[float, float, bool]:
+    """The least margin of the right token, which the form is, the greatest error of a difference,
+    and whether the claim may be silent.
+    """
+    if 1 in form.sides:
+        raise Rejected("the claim reads a key position")
+    labels, logits = stream.logits(form.labels)
+    possible = stream.symbols.possible(labels).reshape(-1)
+    right = over(stream.symbols, form, labels).reshape(-1)
+    asked = possible & np.array([x is not None for x in right])
+    ids = model.vocabulary.ids
+    if any(not isinstance(x, str) or x not in ids for x in right[asked]):
+        raise Rejected("the claim may ask for what is no token")
+    if not asked.any():
+        raise Rejected("the claim is silent on every context")
+    wanted = np.array([ids[x] for x in right[asked]])
+    least, error = _margin(logits[asked], wanted)
+    return least, error, bool((possible & ~asked).any())
 
 
 def _margin(logits: Zonotope, right: np.ndarray) -> tuple[float, float]:
@@ -178,10 +239,19 @@ def measured_lanes(
     """What is shown, with those of the invariants that hold. Raises Rejected if the claim is not
     shown.
     """
-    return _run(_Check(model, invariants, believed=True))
+    return _run(_check_of(model, invariants, believed=True))
 
 
-def _run(pass_: _Check) -> ShownByLanes:
+def _check_of(
+    model: Model, invariants: Sequence[Invariant], *, believed: bool
+) -> _OfTexts | _OfPrompts:
+    claim = model.program.claim if model.program else None
+    if isinstance(claim, Answers):
+        return _OfPrompts(model, claim, invariants)
+    return _OfTexts(model, invariants, believed=believed)
+
+
+def _run(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
     try:
         with np.errstate(all="ignore"):
             return pass_.run()
@@ -213,7 +283,7 @@ def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:
         raise Rejected(
             "it states another program, another window or other assumptions"
         )
-    shown = _run(_Check(model, certificate.invariants, believed=False))
+    shown = _run(_check_of(model, certificate.invariants, believed=False))
     if certificate.contexts != shown.contexts:
         raise Rejected(
             f"it states {certificate.contexts} contexts; there are {shown.contexts}"

@@ -17,7 +17,7 @@ import numpy as np
 
 from handcraft.core.errors import printable
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.choices import Levels, one_at_most
+from handcraft.proof.lanes.choices import Levels
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -27,6 +27,7 @@ from handcraft.proof.lanes.forms import (
     over,
     variable,
 )
+from handcraft.proof.lanes.levels import one_at_most
 from handcraft.proof.lanes.symbols import AT_INDEX, AT_TOKEN, Nowhere, Symbols
 from handcraft.proof.lanes.totals import total_form
 from handcraft.sequence.expression import Expression
@@ -54,7 +55,7 @@ class MeaningForms:
             "length": lambda _: self._length(),
             "token_at": self._token_at,
             "value_at": lambda e: self._read_at(e.args[0], e.args[1]),
-            "there": lambda e: moved_to_key(symbols, self.of(e.args[0])),
+            "there": lambda e: moved_to_key(symbols, self.of_key(e.args[0])),
             "count_where": self._count,
             "total_where": self._total,
             "mean": self._mean,
@@ -71,6 +72,10 @@ class MeaningForms:
         if id(e) not in self._known:
             self._known[id(e)] = e, self._form(e)
         return self._known[id(e)][1]
+
+    def of_key(self, e: Any) -> Form:
+        """The form of an expression at a position that another one reads."""
+        return self.of(e)
 
     def _form(self, e: Expression) -> Form:
         if e.op in _COMPUTED:
@@ -94,7 +99,7 @@ class MeaningForms:
         return self._read(variable(self.symbols, AT_TOKEN), self.of(e.args[0]))
 
     def _read_at(self, value: Any, place: Any) -> Form:
-        return self._read(self.of(value), self.of(place))
+        return self._read(self.of_key(value), self.of(place))
 
     def _read(self, value: Form, place: Form) -> Form:
         """A value at the position of this index; None where there is none."""
@@ -116,7 +121,7 @@ class MeaningForms:
         choice = Levels(self.symbols, levels)
         if 1 in value.sides:
             raise Rejected("a value reads the key of a key")
-        if not value.labels:
+        if all(self.symbols.all[s].everywhere for _, s in value.labels):
             return applied(
                 self.symbols,
                 lambda at, x, other: other if isinstance(at, Nowhere) else x,
@@ -162,8 +167,9 @@ class MeaningForms:
 
     def _added(self, value: Any) -> Form:
         """A value that is added up: no text at any position, selected or not."""
-        form = self.of(value)
-        possible = self.symbols.possible(form.labels)
+        form = self.of_key(value)
+        with self.symbols.of_asked(False):
+            possible = self.symbols.possible(form.labels)
         if any(isinstance(x, str) for x in form.table[possible].tolist()):
             raise Rejected("a sum of what may be a text")
         return form
@@ -207,7 +213,7 @@ class MeaningForms:
     def _best(self, e: Expression) -> Form:
         """The first position of the greatest score; an undefined score is passed over."""
         selection = selection_of(e)
-        score = moved_to_key(self.symbols, self.of(selection.value))
+        score = moved_to_key(self.symbols, self.of_key(selection.value))
         known = {x for x in score.table.reshape(-1).tolist() if x is not None}
         if not all(isinstance(x, int | Fraction) for x in known):
             raise Rejected("a score is no number")
@@ -229,7 +235,7 @@ class MeaningForms:
         if not one_at_most(self.symbols, levels):
             raise Rejected("a fetch may select several positions")
         default = self.of(selection.default)
-        return self._selected(self.of(selection.value), levels, default)
+        return self._selected(self.of_key(selection.value), levels, default)
 
 
 def as_numbers(

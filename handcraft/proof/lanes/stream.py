@@ -1,7 +1,7 @@
 """Lanes from the embedding to the logits, at the token that begins a text and at its positions.
 
-    LaneStream(model, begin, alphabet).run(seen)   all blocks, calling seen after each sublayer
-        .logits(labels)                            the logits of each row of the last symbols
+    LaneStream(model, begin, symbols).run(seen)   all blocks, calling seen after each sublayer
+        .logits(labels)                           the logits of each row of the last symbols
 
 A sublayer is computed lane by lane: what a lane adds up is gathered, with a row for each values of
 the symbols that it depends on. Rules of this file: the bounds are those of the checker's own
@@ -26,7 +26,7 @@ from handcraft.proof.lanes.numbers import (
     simpler,
     single,
 )
-from handcraft.proof.lanes.scores import Begin
+from handcraft.proof.lanes.scores import Begin, no_begin
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
     AT_TOKEN,
@@ -43,11 +43,12 @@ class LaneStream:
     """The residual stream of a model, lane by lane. Raises Rejected for one that cannot be bounded.
 
     text   what each lane holds at a position of a text
-    first  the same at the token that begins it
+    asked  the same at one that is asked, where not all are; else None
+    first  the same at the token that begins it, where there is one
     """
 
     def __init__(
-        self, model: Model, begin: str, alphabet: Sequence[str]
+        self, model: Model, begin: str | None, symbols: Symbols
     ) -> None:
         weights = model.weights
         _check(model)
@@ -58,17 +59,31 @@ class LaneStream:
         self.blocks: list[Any] = weights["blocks"]
         self.wte = weights["wte"].astype(np.float64)
         self.wpe = weights["wpe"].astype(np.float64)
-        self.symbols = Symbols(tuple(alphabet), len(self.wpe) - 1, model.causal)
+        self.symbols = symbols
         self.errors = 0
         ids = model.vocabulary.ids
-        self.text = self._embedded([ids[t] for t in alphabet])
-        start = self.floats.add(
-            Zonotope.of(self.wte[[ids[begin]]]), Zonotope.of(self.wpe[[0]])
+        self.first: list[LaneNumbers] | None = None
+        self.asked: list[LaneNumbers] | None = None
+        if begin is not None:
+            start = self.floats.add(
+                Zonotope.of(self.wte[[ids[begin]]]), Zonotope.of(self.wpe[[0]])
+            )
+            self.first = lanes_of(self.symbols, (), start, ())
+        skipped = int(begin is not None)
+        if symbols.n != len(self.wpe) - skipped:
+            raise Rejected("the texts have another window")
+        self.text = self._embedded([ids[t] for t in symbols.alphabet], skipped)
+        if symbols.texts is not None:
+            self.asked = list(self.text)
+        self._sizes: Array | None = None  # of lanes that are not followed
+        self._last = max(
+            (i for i, b in enumerate(self.blocks) if "attn" in b), default=-1
         )
-        self.first = lanes_of(self.symbols, (), start, ())
 
-    def _embedded(self, tokens: Sequence[int]) -> list[LaneNumbers]:
-        by_token, by_place = self.wte[tokens], self.wpe[1:]
+    def _embedded(
+        self, tokens: Sequence[int], skipped: int
+    ) -> list[LaneNumbers]:
+        by_token, by_place = self.wte[tokens], self.wpe[skipped:]
         return [
             self._sum(
                 simpler(self.symbols, _table(AT_TOKEN, by_token[:, i])),
@@ -131,6 +146,10 @@ class LaneStream:
     def run(self, seen: Callable[[str, LaneStream], None]) -> None:
         """Go through all blocks, and call `seen` with the name of each sublayer after it."""
         for i, block in enumerate(self.blocks):
+            # what no later head reads is needed where it is asked alone
+            self.read_later = self.asked is None or i < self._last
+            if not self.read_later and self._sizes is None:
+                self._sizes = np.array([lane.most for lane in self.text])
             if "attn" in block:
                 self._attend(block["attn"])
                 seen(f"{i}.attn", self)
@@ -150,20 +169,37 @@ class LaneStream:
     def _neurons(self, mlp: Any) -> None:
         w, b = mlp["c_fc"]["w"], mlp["c_fc"]["b"]
         out, bias = mlp["c_proj"]["w"], mlp["c_proj"]["b"]
-        for name in ("text", "first"):
-            lanes = getattr(self, name)
-            self._bound(lanes)
-            self._size(lanes, w, b)
-            before = self._linear(lanes, w, b)
-            after = [self._active(lane) for lane in before]
-            self._bound(after)
-            if any(not lane.most < _CUBED for lane in before):
-                raise Rejected("a neuron could overflow")
-            self._size(after, out, bias)
-            added = self._linear(after, out, bias)
-            self._bound(added)
-            both = zip(lanes, added, strict=True)
-            setattr(self, name, [self._sum(x, y) for x, y in both])
+        self._sized(w, b, out, bias)
+        for name in self._sorts():
+            with self.symbols.of_asked(name == "asked"):
+                setattr(self, name, self._after(getattr(self, name), mlp))
+
+    def _after(self, lanes: list[LaneNumbers], mlp: Any) -> list[LaneNumbers]:
+        """Lanes with what the neurons add to them."""
+        w, b = mlp["c_fc"]["w"], mlp["c_fc"]["b"]
+        out, bias = mlp["c_proj"]["w"], mlp["c_proj"]["b"]
+        self._bound(lanes)
+        self._size(lanes, w, b)
+        before = self._linear(lanes, w, b)
+        after = [self._active(lane) for lane in before]
+        self._bound(after)
+        if any(not lane.most < _CUBED for lane in before):
+            raise Rejected("a neuron could overflow")
+        return self._added(lanes, after, out, bias)
+
+    def _added(
+        self,
+        lanes: Sequence[LaneNumbers],
+        brought: Sequence[LaneNumbers],
+        out: Array,
+        bias: Array,
+    ) -> list[LaneNumbers]:
+        """Lanes with the products of what was brought to a sublayer."""
+        self._bound(brought)
+        self._size(brought, out, bias)
+        added = self._linear(brought, out, bias)
+        self._bound(added)
+        return [self._sum(x, y) for x, y in zip(lanes, added, strict=True)]
 
     def _active(self, lane: LaneNumbers) -> LaneNumbers:
         labels, rows, errors = gathered(self.symbols, [lane])
@@ -178,80 +214,106 @@ class LaneStream:
         if not (sums < _OVERFLOW).all():
             raise Rejected("a sum of the model could overflow")
 
+    def _sized(self, w: Array, b: Array, out: Array, bias: Array) -> None:
+        """Check that nothing overflows where lanes are not followed: by sizes alone."""
+        if self._sizes is None:
+            return
+        before = _through(self._sizes, w, b)
+        if not (before < _CUBED).all():
+            raise Rejected("a neuron could overflow")
+        self._sizes = self._sizes + _through(before, out, bias)
+        if not (self._sizes < _OVERFLOW).all():
+            raise Rejected("a number of the model could overflow")
+
     # ------------------------------------------------------------ attention
+
+    def _sorts(self) -> list[str]:
+        """The sorts of positions that are followed."""
+        sorts = ["text"] if self.read_later else []
+        sorts += ["asked"] if self.asked is not None else []
+        return [*sorts, "first"] if self.first is not None else sorts
 
     def _attend(self, attn: Any) -> None:
         w, b = attn["c_attn"]["w"], attn["c_attn"]["b"]
         out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
-        self._bound(self.text, self.first)
-        self._size(self.text, w, b)
-        self._size(self.first, w, b)
-        of_text = self._linear(self.text, w, b)
-        of_first = self._linear(self.first, w, b)
         d = w.shape[1] // 3
+        before = {}
+        for name in dict.fromkeys(("text", *self._sorts())):
+            self._bound(getattr(self, name))
+            self._size(getattr(self, name), w, b)
+            with self.symbols.of_asked(name == "asked"):
+                before[name] = self._linear(getattr(self, name), w, b)
+        brought: dict[str, list[LaneNumbers]] = {x: [] for x in self._sorts()}
         size = d // self.model.n_head
-        brought: list[LaneNumbers] = []
-        started: list[LaneNumbers] = []
+        if self._sizes is not None:  # a head brings a mean of values
+            most = np.array([x.most for x in before["text"][2 * d :]])
+            if "first" in before:
+                begun = [x.most for x in before["first"][2 * d :]]
+                most = np.maximum(most, np.array(begun))
+            self._sizes = self._sizes + _through(most * 2, out, bias)
+            if not (self._sizes < _OVERFLOW).all():
+                raise Rejected("a number of the model could overflow")
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
-            to_text, to_first = self._head(of_text, of_first, own, d, size)
-            brought += to_text
-            started += to_first
-        for name, lanes in (("text", brought), ("first", started)):
-            self._bound(lanes)
-            self._size(lanes, out, bias)
-            added = self._linear(lanes, out, bias)
-            self._bound(added)
-            both = zip(getattr(self, name), added, strict=True)
-            setattr(self, name, [self._sum(x, y) for x, y in both])
+            for name, lanes in self._head(before, own, d).items():
+                brought[name] += lanes
+        for name, lanes in brought.items():
+            with self.symbols.of_asked(name == "asked"):
+                found = self._added(getattr(self, name), lanes, out, bias)
+            setattr(self, name, found)
 
     def _head(
-        self,
-        of_text: Sequence[LaneNumbers],
-        of_first: Sequence[LaneNumbers],
-        own: Array,
-        d: int,
-        size: int,
-    ) -> tuple[list[LaneNumbers], list[LaneNumbers]]:
-        """What one head brings to a position, and to the first token, in each of its columns."""
-        (q, q1), (k, k1), (v, v1) = (
-            (
-                [of_text[i] for i in own + part * d],
-                [of_first[i] for i in own + part * d],
-            )
-            for part in range(3)
-        )
-        self._bound(q, k, v, q1, k1, v1)
-        self._scores_fit([*zip(q, k, strict=True), *zip(q1, k, strict=True)])
-        self._scores_fit([*zip(q, k1, strict=True), *zip(q1, k1, strict=True)])
-        kept = [i for i in range(size) if not (v[i].is_zero and v1[i].is_zero)]
+        self, before: dict[str, list[LaneNumbers]], own: Array, d: int
+    ) -> dict[str, list[LaneNumbers]]:
+        """What one head brings to each sort of position in each of its columns."""
+        parts = {
+            name: [[lanes[i] for i in own + part * d] for part in range(3)]
+            for name, lanes in before.items()
+        }
+        self._bound(*(x for part in parts.values() for x in part))
+        seen = [parts[x] for x in ("text", "first") if x in parts]
+        for q, _, _ in parts.values():
+            for _, k, _ in seen:
+                self._scores_fit([*zip(q, k, strict=True)])
+        size = len(own)
+        kept = [
+            i for i in range(size) if not all(v[i].is_zero for *_, v in seen)
+        ]
         match = [
             i
             for i in range(size)
-            if not (q[i].is_zero and q1[i].is_zero)
-            and not (k[i].is_zero and k1[i].is_zero)
+            if not all(q[i].is_zero for q, *_ in parts.values())
+            and not all(k[i].is_zero for _, k, _ in seen)
         ]
-        nothing = [single(0.0)] * size
+        found = {x: [single(0.0)] * size for x in self._sorts()}
         if not kept:
-            return nothing, list(nothing)
+            return found
         head = HeadReading(self.symbols, self.floats, size)
-        begin = Begin(
-            *(
+        begin = no_begin(len(match), len(kept))
+        if "first" in parts:
+            q1, k1, v1 = parts["first"]
+            rows = [
                 self._rows([part[i] for i in columns])[1]
                 for part, columns in ((q1, match), (k1, match), (v1, kept))
+            ]
+            begin = Begin(rows[0], rows[1], rows[2])
+        keys = self._rows([parts["text"][1][i] for i in match])
+        values = [parts["text"][2][i] for i in kept]
+        for name in self._sorts():
+            if name == "first":
+                continue
+            queries = self._rows([parts[name][0][i] for i in match])
+            with self.symbols.of_asked(name == "asked"):
+                lanes = head.brought(queries, keys, values, begin)
+                for i, lane in zip(kept, lanes, strict=True):
+                    found[name][i] = self._own(lane)
+        if begin.there:
+            start = lanes_of(
+                self.symbols, (), head.begun(begin, keys, values).plain(), ()
             )
-        )
-        queries = self._rows([q[i] for i in match])
-        keys = self._rows([k[i] for i in match])
-        values = [v[i] for i in kept]
-        found = head.brought(queries, keys, values, begin)
-        start = lanes_of(
-            self.symbols, (), head.begun(begin, keys, values).plain(), ()
-        )
-        to_text, to_first = list(nothing), list(nothing)
-        for i, lane, one in zip(kept, found, start, strict=True):
-            to_text[i], to_first[i] = self._own(lane), one
-        return to_text, to_first
+            for i, lane in zip(kept, start, strict=True):
+                found["first"][i] = lane
+        return found
 
     def _scores_fit(
         self, pairs: Sequence[tuple[LaneNumbers, LaneNumbers]]
@@ -283,20 +345,25 @@ class LaneStream:
         self, labels: Labels
     ) -> tuple[Labels, Zonotope]:  # -> [n_row, n_vocab]
         """The logits at a position, a row for each values of these symbols and the lanes' own."""
-        self._bound(self.text)
-        self._size(self.text, self.wte.T, np.zeros(len(self.wte)))
+        lanes = self.text if self.asked is None else self.asked
+        self._bound(lanes)
+        self._size(lanes, self.wte.T, np.zeros(len(self.wte)))
         read = [
             i
             for i in range(self.wte.shape[1])
-            if self.wte[:, i].any() and not self.text[i].is_zero
+            if self.wte[:, i].any() and not lanes[i].is_zero
         ]
         if not read:
             raise Rejected("the logits are all 0")
-        wide, rows, _ = gathered(
-            self.symbols, [self.text[i] for i in read], labels
-        )
+        wide, rows, _ = gathered(self.symbols, [lanes[i] for i in read], labels)
         w = self.wte[:, read].T
         return wide, self.floats.linear(rows, w, np.zeros(w.shape[1]))
+
+
+def _through(sizes: Array, w: Array, b: Array) -> Array:
+    """The greatest size of products with numbers of these sizes, with what is rounded."""
+    found: Array = (sizes @ np.abs(w).astype(np.float64) + np.abs(b)) * 1.01
+    return found
 
 
 def _table(symbol: int, numbers: Array) -> LaneNumbers:

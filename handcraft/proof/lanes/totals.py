@@ -37,6 +37,12 @@ from handcraft.proof.lanes.symbols import (
     Symbols,
     spread,
 )
+from handcraft.proof.lanes.widened import (
+    PlacedSum,
+    by_place,
+    settled,
+    sums_of,
+)
 
 _MOST_VALUES = 4096
 _MOST_RANKED = 2048  # what a position of a rank can hold: its square is a table
@@ -48,12 +54,15 @@ _MOST_BESIDE_PAIRS = 200_000
 
 def total_form(symbols: Symbols, weights: Form) -> Form:
     """The sum of weights[query, key] over the keys that the query sees."""
+    if symbols.texts is not None:  # which may tell that a row has no text
+        weights = settled(symbols, weights)
     mask = symbols.possible(weights.labels)
     if any(
         not isinstance(x, int | Fraction) for x in weights.table[mask].tolist()
     ):
         raise Rejected("a sum of what is not always a number")
-    weights = collapsed(symbols, weights)
+    if symbols.texts is None:
+        weights = collapsed(symbols, weights)
     if not weights.labels:
         return _times_seen(symbols, weights)
     mask = symbols.possible(weights.labels)
@@ -87,6 +96,8 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
         return _times_seen(symbols, form)
     if (apart := _self_apart(symbols, labels, numbers)) is not None:
         return apart
+    if (parts := by_place(symbols, labels, numbers)) is not None:
+        return _of_places(symbols, parts)
     mask = symbols.possible(labels)
     low, high = int(numbers[mask].min()), int(numbers[mask].max())
     rest = np.where(mask, numbers - low, 0)
@@ -97,6 +108,20 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     kept = _kept(symbols, labels, up)
     seen = _times_seen(symbols, constant_form(low))
     return applied(symbols, lambda s, c: s + common * c, seen, kept)
+
+
+def _of_places(symbols: Symbols, parts: tuple[PlacedSum, PlacedSum]) -> Form:
+    """What the sum surely has, and the rest; or what it has at most, less the rest: the rarer."""
+    up, down = parts
+    sign = 1
+    if down.order < up.order:
+        up, sign = down, -1
+    if not up.rest.any():
+        return up.known
+    common = gcd(*(int(x) for x in np.unique(up.rest))) * sign
+    rest = up.rest // abs(common)
+    kept = _kept(symbols, up.labels, rest)
+    return applied(symbols, lambda s, c: s + common * c, up.known, kept)
 
 
 def _self_apart(
@@ -147,16 +172,16 @@ def _own(symbols: Symbols, weights: Form) -> Form:
 
 def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     """A sum as the form of its symbol, or of those that it is the sum of."""
-    key = ("total", labels, numbers.tobytes())
+    key = ("total", symbols.asking, labels, numbers.tobytes())
     if key not in symbols.known:
-        limits = bounds_of(symbols, labels, numbers)
+        limits = _limits(symbols, labels, numbers)
         found = _certain(symbols, limits)
         if found is None:
             found = of_known(symbols, labels, numbers)
         if found is None:
             new = _new(symbols, labels, numbers, limits)
             found = variable(symbols, new)
-            parts = symbols.known.setdefault("totals", [])
+            parts = symbols.totals
             for other in parts[-_MOST_BESIDE:]:
                 _beside(symbols, (labels, numbers, found), other)
             _to_choices(symbols, (labels, numbers, new))
@@ -164,6 +189,15 @@ def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
         symbols.known[key] = found
     form: Form = symbols.known[key]
     return form
+
+
+def _limits(symbols: Symbols, labels: Labels, numbers: Array) -> TotalBounds:
+    """What a sum is at least and at most."""
+    found = sums_of(symbols, labels, numbers)
+    if found is None:
+        return bounds_of(symbols, labels, numbers)
+    known = symbols.possible(found[0])
+    return TotalBounds(found[0], found[1], found[2], known)
 
 
 def _beside(symbols: Symbols, one: KnownTotal, other: KnownTotal) -> None:
@@ -175,7 +209,7 @@ def _beside(symbols: Symbols, one: KnownTotal, other: KnownTotal) -> None:
     a, b = (spread(part[1], part[0], wide) for part in (one, other))
     for sign in (1, -1):
         both = np.broadcast_to(a - sign * b, symbols.shape(wide))
-        _learn_both(symbols, one, other, sign, bounds_of(symbols, wide, both))
+        _learn_both(symbols, one, other, sign, _limits(symbols, wide, both))
 
 
 def _to_choices(symbols: Symbols, total: tuple[Labels, Array, int]) -> None:
@@ -236,6 +270,7 @@ def _new(
     if first is not None:
         seen = symbols.number_seen()[:, None] + first
         symbols.learn((symbols.seen, new), (count >= first) & (count < seen))
+    symbols.known["weights", new] = labels, numbers
     _learn(symbols, new, found, count)
     return new
 
