@@ -136,8 +136,8 @@ class _Pairs:
             return cls(levels, wanted, places)
         if first is None or second is None or first[0] != second[0]:
             return None
-        apart = (first[1] != second[1]) | (first[1] < 0)
-        if (wanted[:, apart] >= 0).any():
+        same = _at_one_place(first[1], second[1])
+        if (wanted[:, ~same] >= 0).any():
             return None  # it may select what is another thing here
         numbers = {_key(x): i for i, x in enumerate(symbols.all[b[1]].values)}
         moved = np.full(levels.shape, -1, dtype=np.int64)
@@ -172,6 +172,11 @@ class _Pairs:
             return False
         same = np.flatnonzero(self.places[: first + 1] == self.places[k])
         return any((levels[x] > levels[k])[values].all() for x in same)
+
+
+def _at_one_place(a: Array, b: Array) -> Array:
+    """True where two keys have read at one place."""
+    return np.array((a == b) & (a >= 0))
 
 
 def _in_order(wanted: Array, levels: Array) -> bool:

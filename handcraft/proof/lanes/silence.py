@@ -209,12 +209,14 @@ class _Left:
         if place < 0:
             self.never |= bool(selected[-1])
             return
-        before = self.left.get(place, np.ones(self.size, dtype=bool))
-        after = before & ~selected[:-1]
+        after = ~selected[:-1]
+        if (before := self.left.get(place)) is not None:
+            after = after & before
+            # 0 stays 0: a place that has none left never gets one
+            self.product //= max(1, int(before.sum()))
+        self.product *= int(after.sum())
         self.left[place] = after
         self.last = max(self.last, place)
-        if self.product:  # else a place has none left, and never gets one
-            self.product = self.product // int(before.sum()) * int(after.sum())
 
     def contexts(self, index: int) -> int:
         """How many contexts that end at this index with the token there are."""
