@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -178,10 +179,8 @@ def escapes(model: Model, every: list[str]) -> list[str]:
     symbols = Symbols(model.vocabulary.tokens, model.n_ctx, causal=True)
     stream = LaneStream(model, None, symbols)
     NextMeaning(symbols).of(token_at(latest({-1: own})))
-    try:
+    with suppress(Rejected):  # what was bounded until then is compared
         stream.run(compare)
-    except Rejected:
-        pass  # what was bounded until then is compared
     return found
 
 
