@@ -36,7 +36,8 @@ from handcraft.proof.task import Outcome, Task
 from handcraft.sequence.expression import Expression
 
 _EVERY = 20_000  # texts up to which each is run
-_DRAWN = 2_000  # texts otherwise
+_DRAWN = 2_000  # texts otherwise, or as many as are so many tokens
+_TOKENS = 400_000
 _TOLD = 2.0**-20  # by how much a margin of a real run is off
 
 
@@ -167,8 +168,9 @@ def _asked(task: Task) -> Tally:
     if task.claim.asks_prompts:
         model = task.model
         language = task.claim.language(model.n_ctx, model.vocabulary)
-        drawn = draw_prompts(language, _DRAWN, math.inf)
-        return check_prompts(task.judge, drawn, math.inf, task.progress, _DRAWN)
+        count = min(_DRAWN, _TOKENS // model.n_ctx + 1)
+        drawn = draw_prompts(language, count, math.inf)
+        return check_prompts(task.judge, drawn, math.inf, task.progress, count)
     return draw_contexts(task.judge, _DRAWN, math.inf, task.progress)
 
 

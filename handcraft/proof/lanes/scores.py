@@ -113,13 +113,13 @@ class HeadScores:
         low, high = np.zeros(pairs.mask.shape), np.zeros(pairs.mask.shape)
         first = np.full((2, len(pairs.mask)), -np.inf)
         for row, (i, j) in enumerate(zip(of_query, of_shared, strict=True)):
-            found = self._row(
+            found = self.row(
                 queries[1][i : i + 1], keys[1][by_shared[j]], begin
             )
             low[row], high[row], first[0, row], first[1, row] = found
         return PairScores(pairs, low, high, first[0], first[1])
 
-    def _row(
+    def row(
         self, q: Zonotope, keys: Zonotope, begin: Begin
     ) -> tuple[Array, Array, float, float]:
         """The scores of one query, all less one number that is the same for all: what the error of
