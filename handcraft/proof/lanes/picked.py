@@ -17,6 +17,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.proof.lanes.forms import over
 from handcraft.proof.lanes.levels import LevelTable
 from handcraft.proof.lanes.links import linked
+from handcraft.proof.lanes.refined import learn_refined
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
@@ -46,6 +47,7 @@ def symbol_read(choice: LevelTable, symbol: int) -> int:
     choice.symbols.learn(labels, fact[:, may].reshape(shape))
     _beside(choice, new, symbol)
     _agrees(choice, new, symbol)
+    learn_refined(choice, new, symbol)
     for own, weights, form in choice.symbols.totals:
         linked(choice.symbols, choice, new, (own, weights, form.labels[0][1]))
     return new
