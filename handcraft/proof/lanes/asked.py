@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.derived import applied_to_few
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -109,7 +110,9 @@ class AskedMeaning(MeaningForms):
             return self.of(default)
         last = () if default is None else (default,)
         args = [self.of(x) for x in (*kept, *last)]
-        return applied(self.symbols, lambda *values: combine(e, values), *args)
+        return applied_to_few(
+            self.symbols, lambda *values: combine(e, values), *args
+        )
 
     def placed(self, symbol: int) -> Form:
         at = variable(self.symbols, symbol)

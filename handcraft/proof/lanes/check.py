@@ -30,14 +30,15 @@ from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.contexts import (
     PromptContexts,
-    asked_parts,
     check_ends,
     contexts_of,
 )
+from handcraft.proof.lanes.derived import of_few_rows
 from handcraft.proof.lanes.forms import Form, over
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.next_meaning import NextMeaning, said_next
 from handcraft.proof.lanes.numbers import gathered
+from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.silence import spoken_contexts
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import Symbols
@@ -218,7 +219,7 @@ class _OfPrompts:
     def run(self) -> ShownByLanes:
         """What is shown. Raises Rejected."""
         contexts = contexts_of(self.model, self.claim)
-        contexts = contexts.narrowed(*self._said(contexts))
+        contexts = narrowed_by_parts(contexts, self.answer, self._said)
         found = [self._part(x) for x in asked_parts(contexts, self.answer)]
         margin = min(least for least, _ in found)
         error = max(error for _, error in found)
@@ -239,7 +240,9 @@ class _OfPrompts:
     def _said(self, contexts: PromptContexts) -> tuple[Symbols, Form]:
         """What the claim says, in symbols of the texts."""
         symbols = contexts.symbols()
-        return symbols, AskedMeaning(symbols, contexts).of(self.answer)
+        form = AskedMeaning(symbols, contexts).of(self.answer)
+        with symbols.of_asked(True):
+            return symbols, of_few_rows(symbols, form)
 
 
 def margin_of(

@@ -12,7 +12,7 @@ this file: it says too much rather than too little, but the number of prompts is
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -32,11 +32,10 @@ from handcraft.proof.lanes.symbols import (
 )
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.operations import branches_of
 
 _MOST_PLACES = 2_000_000  # of prompts of each length, with their tokens
-# a length made of these alone is the same for all prompts that end at one place
-_OF_THE_END = frozenset(
+# what is made of these alone is the same for all prompts that end at one place
+OF_THE_END = frozenset(
     (
         *("end", "here", "add", "subtract", "multiply", "divide", "modulo"),
         *("equal", "below", "both", "either", "negate", "least", "greatest"),
@@ -82,12 +81,13 @@ class PromptContexts:
         """The same texts: behind a position that is asked stands what the claim says there."""
         there = self.there.copy()
         values, possible = _by_place(symbols, said)
-        for e, end in enumerate(self.ends):
-            for i in range(end, self.last[e]):
-                row = set(np.ravel(values[e, i])[np.ravel(possible[e, i])])
-                if self.begin in row - {None}:
-                    raise Rejected("an answer may hold the first token")
-                there[e, i + 1] &= np.array([t in row for t in self.tokens])
+        for e, i in np.argwhere(self.asked):
+            if i == self.last[e]:
+                continue
+            row = set(np.ravel(values[e, i])[np.ravel(possible[e, i])])
+            if self.begin in row - {None}:
+                raise Rejected("an answer may hold the first token")
+            there[e, i + 1] &= np.array([t in row for t in self.tokens])
         return replace(self, there=there)
 
 
@@ -118,42 +118,6 @@ def check_ends(
             ends = i == contexts.last[e]
             if not all(is_stop) if ends else any(is_stop):
                 raise Rejected("an answer may end somewhere else")
-
-
-def asked_parts(
-    contexts: PromptContexts, said: Expression
-) -> list[PromptContexts]:
-    """The same with a part of the positions that are asked each, all of them together: where a case
-    of the claim is told by the end and the index, its positions are a part.
-    """
-    pairs, _ = branches_of(said.args) if said.op == "cases" else ([], None)
-    whens = [when for when, _ in pairs]
-    told = [
-        x
-        for x in whens
-        if not isinstance(x, Expression) or x.ops <= _OF_THE_END
-    ]
-    if not whens or len(told) < len(whens):
-        return [contexts]
-    which = np.full(contexts.asked.shape, -1)
-    for e, i in np.argwhere(contexts.asked):
-        end, here = (x + contexts.skipped for x in (contexts.ends[e], i))
-        which[e, i] = _branch(whens, int(end), int(here))
-    return [
-        replace(contexts, asked=which == x)
-        for x in np.unique(which[which >= 0])
-    ]
-
-
-def _branch(whens: list[Any], end: int, here: int) -> int:
-    """The number of the first case that holds, or one more than all."""
-    for number, when in enumerate(whens):
-        truth = when
-        if isinstance(when, Expression):
-            truth = evaluate(when, [""] * (here + 1), end=end)
-        if truth not in (0, None):
-            return number
-    return len(whens)
 
 
 def contexts_of(model: Model, claim: Answers) -> PromptContexts:
@@ -207,7 +171,7 @@ def _length(claim: Answers, end: int) -> int:
     length = claim.length
     if isinstance(length, int):
         return length
-    if not isinstance(length, Expression) or not length.ops <= _OF_THE_END:
+    if not isinstance(length, Expression) or not length.ops <= OF_THE_END:
         raise Rejected("how long an answer is depends on more than the end")
     try:
         found = evaluate(length, [""] * (end + 1), end=end)
