@@ -15,7 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from handcraft.model import Model
-from handcraft.proof.by_lanes import agreed, certificate_of, is_for
+from handcraft.proof.by_lanes import (
+    agreed,
+    certificate_of,
+    is_for,
+    reads_places,
+)
 from handcraft.proof.checker import (
     Certificate,
     Rejected,
@@ -64,7 +69,10 @@ def _ways(task: Task) -> Sequence[Callable[[Task, Path, float], Report]]:
     if task.claim.whole_text:
         return [_certified_by_lanes]
     both = [_certified_by_lanes, _certified_by_states]
-    return both[::-1] if task.claim.asks_prompts else both
+    claim = task.claim
+    return (
+        both[::-1] if claim.asks_prompts and not reads_places(claim) else both
+    )
 
 
 def _certified_by_states(task: Task, path: Path, start: float) -> Report:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.derived import applied_to_few
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -22,7 +23,11 @@ from handcraft.proof.lanes.forms import (
     variable,
 )
 from handcraft.proof.lanes.meaning import MeaningForms
-from handcraft.proof.lanes.placed import PlacedChoice, place_of, read_there
+from handcraft.proof.lanes.placed import (
+    PlacedChoice,
+    index_of_place,
+    read_there,
+)
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
@@ -110,7 +115,9 @@ class AskedMeaning(MeaningForms):
             return self.of(default)
         last = () if default is None else (default,)
         args = [self.of(x) for x in (*kept, *last)]
-        return applied(self.symbols, lambda *values: combine(e, values), *args)
+        return applied_to_few(
+            self.symbols, lambda *values: combine(e, values), *args
+        )
 
     def placed(self, symbol: int) -> Form:
         at = variable(self.symbols, symbol)
@@ -161,7 +168,7 @@ class AskedMeaning(MeaningForms):
         """The same, where positions are chosen by their places and this one is known."""
         if not self.symbols.placed or self.at_key:
             return None
-        places = place_of(self.symbols, place, self.skipped)
+        places = index_of_place(self.symbols, place, self.skipped)
         if places is None:
             return None
         return read_there(

@@ -84,7 +84,8 @@ class HeadReading:
             return chosen_by(self.scores, found, *apart, values, begin)
         # the keys with what is read there, so that values can be compared
         labels, wide = self._with_values(keys, values)
-        found = self.scores.of(queries, (labels, wide), begin)
+        if labels != keys[0]:
+            found = self.scores.of(queries, (labels, wide), begin)
         if self.symbols.texts is not None:
             return chosen_in_prompts(self.scores, found, values, begin)
         levels, gaps = levels_of(found)

@@ -31,14 +31,15 @@ from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.contexts import (
     PromptContexts,
-    asked_parts,
     check_ends,
     contexts_of,
 )
+from handcraft.proof.lanes.derived import of_few_rows
 from handcraft.proof.lanes.forms import Form, over
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.next_meaning import NextMeaning, said_next
 from handcraft.proof.lanes.numbers import gathered
+from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.silence import spoken_contexts
 from handcraft.proof.lanes.stream import LaneStream
@@ -226,7 +227,10 @@ class _OfPrompts:
         return self._shown(contexts, placed=False)
 
     def _shown(self, contexts: PromptContexts, *, placed: bool) -> ShownByLanes:
-        contexts = contexts.narrowed(*self._said(contexts, placed=placed))
+        def said(part: PromptContexts) -> tuple[Symbols, Form]:
+            return self._said(part, placed=placed)
+
+        contexts = narrowed_by_parts(contexts, self.answer, said)
         parts = asked_parts(contexts, self.answer)
         found = [self._part(x, placed=placed) for x in parts]
         margin = min(least for least, _ in found)
@@ -252,7 +256,9 @@ class _OfPrompts:
     ) -> tuple[Symbols, Form]:
         """What the claim says, in symbols of the texts."""
         symbols = contexts.symbols(placed=placed)
-        return symbols, AskedMeaning(symbols, contexts).of(self.answer)
+        form = AskedMeaning(symbols, contexts).of(self.answer)
+        with symbols.of_asked(True):
+            return symbols, of_few_rows(symbols, form)
 
 
 def margin_of(

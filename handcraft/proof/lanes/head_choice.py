@@ -30,7 +30,7 @@ _GAP = 12.0  # scores that are nearer than that are at one level
 _SAME = 2.0**-12  # values at one level that are as near as that are the same
 
 
-class Choice(Protocol):
+class ReadChoice(Protocol):
     """The choice of a position.
 
     telling  a symbol by which it is told whether there is one
@@ -225,7 +225,7 @@ def at_pairs(
 
 def read_of_choice(
     symbols: Symbols,
-    choice: Choice,
+    choice: ReadChoice,
     lane: LaneNumbers,
     begin: Begin,
     i: int,

@@ -29,7 +29,7 @@ from handcraft.proof.lanes.numbers import LaneNumbers
 from handcraft.proof.lanes.placed import (
     WHERE,
     PlacedChoice,
-    looked_at,
+    asking_places,
     texts_of,
 )
 from handcraft.proof.lanes.scores import Begin, HeadScores, row_numbers
@@ -60,7 +60,7 @@ def chosen_at_places(
     depends on more than where is asked.
     """
     _check(queries[0], keys[0], values)
-    asked = looked_at(head.symbols)
+    asked = asking_places(head.symbols)
     sorts = _Sorts.of(head, queries, asked)
     levels, gap = _levels(head, sorts, keys, begin)
     places = _places(head, sorts, levels)

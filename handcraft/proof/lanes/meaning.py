@@ -18,6 +18,7 @@ import numpy as np
 from handcraft.core.errors import printable
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.choices import Levels
+from handcraft.proof.lanes.derived import applied_to_few
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -82,7 +83,7 @@ class MeaningForms:
     def _form(self, e: Expression) -> Form:
         if e.op in _COMPUTED:
             args = [self.of(arg) for arg in e.args]
-            return applied(
+            return applied_to_few(
                 self.symbols, lambda *values: combine(e, values), *args
             )
         if e.op not in self._asked:

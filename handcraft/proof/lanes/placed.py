@@ -55,7 +55,7 @@ def texts_of(symbols: Symbols) -> PromptTexts:
     return symbols.texts
 
 
-def looked_at(symbols: Symbols) -> Array:  # -> [n_end, n_index]
+def asking_places(symbols: Symbols) -> Array:  # -> [n_end, n_index]
     """True for the places that can ask."""
     return np.array(symbols.possible(WHERE).T)
 
@@ -71,7 +71,7 @@ class PlacedChoice:
         self, symbols: Symbols, places: Array, telling: int = AT_INDEX
     ) -> None:
         self.telling = telling
-        asked = looked_at(symbols)
+        asked = asking_places(symbols)
         if (places > np.arange(symbols.n))[asked].any():
             raise Rejected("a position is read that is not seen")
         self.symbols = symbols
@@ -150,7 +150,7 @@ def read_there(value: Form, choice: PlacedChoice, default: Form) -> Form:
     )
 
 
-def place_of(symbols: Symbols, place: Form, skipped: int) -> Array | None:
+def index_of_place(symbols: Symbols, place: Form, skipped: int) -> Array | None:
     """[n_end, n_index] the index of a place that a form asks for, -1 where that is none of the text
     or the first token; None where it depends on more than where is asked, or is no whole number.
     """
@@ -170,7 +170,7 @@ def place_of(symbols: Symbols, place: Form, skipped: int) -> Array | None:
     return np.where(found <= np.arange(symbols.n), found, -1)
 
 
-def values_at(
+def said_at_places(
     symbols: Symbols, said: Form, end: int
 ) -> list[set[Any]] | None:  # -> [n_index]
     """What a form can be at each place of the texts with the end of this number, where it depends
