@@ -114,8 +114,8 @@ class Search:
         )
         found: QueryClasses = {}
         block = 0
-        now: dict[tuple[Any, int, int, Summaries], tuple[int, _Link]] = {
-            (case.start, block, UNSEEN, ((),) * len(self.slots)): (1, None)
+        now: dict[tuple[Any, int, int, Summaries], list[Any]] = {
+            (case.start, block, UNSEEN, ((),) * len(self.slots)): [1, None, 0]
         }
         for k in range(last + 1):
             place = k if case.order is None else case.order[k]
@@ -151,18 +151,25 @@ class Search:
 
     def _level(
         self,
-        now: dict[Any, tuple[int, _Link]],
+        now: dict[Any, list[Any]],
         groups: list[list[_Group]],
         rows: list[Any],
         steps: Steps,
         found: QueryClasses,
         *,
         at_end: bool,
-    ) -> dict[Any, tuple[int, _Link]]:
-        """Return the states after one more token."""
+    ) -> dict[Any, list[Any]]:
+        """Return the states after one more token: of how many contexts, one of them, a number."""
         after: dict[Any, list[Any]] = {}
         ordered = steps.case.order is not None
-        for (state, block, own, summaries), (count, link) in now.items():
+        trail = self.trail
+        if trail is not None:
+            trail.begin(steps.k, len(now))
+        for (state, block, own, summaries), (
+            count,
+            link,
+            number,
+        ) in now.items():
             for read, following, tokens in groups[block]:
                 kept, full, query_class = rows[read]
                 mine = (
@@ -186,20 +193,19 @@ class Search:
                         mine if ordered else UNSEEN,
                         self._merged(self._inserted(summaries, kept)),
                     )
-                    if self.trail is not None:
-                        self.trail.read(
-                            steps.k, (state, block, own, summaries), nexts, rest
-                        )
                     for reached, alike in nexts:
-                        old = after.get((reached, *rest))
+                        name = (reached, *rest)
+                        old = after.get(name)
                         if old is None:
-                            after[reached, *rest] = [
-                                count * len(alike),
+                            old = after[name] = [
+                                0,
                                 (link, alike[0]),
+                                len(after),
                             ]
-                        else:
-                            old[0] += count * len(alike)
-        return after  # type: ignore[return-value]
+                        old[0] += count * len(alike)
+                        if trail is not None:
+                            trail.read(number, alike, old[2])
+        return after
 
     def _end(
         self,
