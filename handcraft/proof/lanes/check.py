@@ -35,8 +35,10 @@ from handcraft.proof.lanes.contexts import (
     contexts_of,
 )
 from handcraft.proof.lanes.forms import Form, over
+from handcraft.proof.lanes.greatest import holding, is_most, margin_of_most
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.numbers import gathered
+from handcraft.proof.lanes.pairs import MostByPairs
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import Symbols
 from handcraft.sequence.expression import Expression
@@ -169,10 +171,22 @@ class _OfPrompts:
     def run(self) -> ShownByLanes:
         """What is shown. Raises Rejected."""
         contexts = contexts_of(self.model, self.claim)
+        if is_most(self.answer):
+            return self._by_pairs(contexts)
         contexts = contexts.narrowed(*self._said(contexts))
         found = [self._part(x) for x in asked_parts(contexts, self.answer)]
         margin = min(least for least, _ in found)
         error = max(error for _, error in found)
+        return ShownByLanes(contexts.prompts, margin, False, error, ())
+
+    def _by_pairs(self, contexts: PromptContexts) -> ShownByLanes:
+        """What is shown of the token of the greatest number, two tokens at a time."""
+        named = [str(token) for (token,), _ in self.answer.table]
+        contexts = holding(contexts, named, self.claim.stop)
+        symbols = contexts.symbols()
+        said = MostByPairs(AskedMeaning(symbols, contexts), self.answer)
+        stream = LaneStream(self.model, contexts.begin, symbols)
+        margin, error = margin_of_most(stream, said)
         return ShownByLanes(contexts.prompts, margin, False, error, ())
 
     def _part(self, contexts: PromptContexts) -> tuple[float, float]:

@@ -30,7 +30,8 @@ def symbol_read(choice: LevelTable, symbol: int) -> int:
     """A symbol of what can be read, and a fact on who reads it."""
     fact = choice.facts_of(symbol)
     asked = choice.symbols.possible(choice.queries).reshape(-1)
-    may: Array = np.array(fact[asked].any(axis=0))
+    fact = fact & asked[:, None]  # a query that cannot be reads nothing
+    may: Array = np.array(fact.any(axis=0))
     values = (*choice.values_of(symbol), choice.none_of(symbol))
     kept = tuple(
         x for x, is_one in zip(values, may.tolist(), strict=True) if is_one
