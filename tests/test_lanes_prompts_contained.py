@@ -22,9 +22,9 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.contexts import (
     PromptContexts,
-    asked_parts,
     contexts_of,
 )
+from handcraft.proof.lanes.parts import asked_parts
 from handcraft.proof.lanes.stream import LaneStream
 
 

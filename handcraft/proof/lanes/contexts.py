@@ -4,20 +4,18 @@
     PromptContexts              of all prompts of the claim's language, each with its whole answer
         .narrowed(form)   the same, where an answer has the tokens that the claim can ask for
 
-The language's automaton is followed to each length: a token can stand at a place in a prompt of
-this length, if some way leads there and on to an end in just as many steps as are left. Rules of
-this file: it says too much rather than too little, but the number of prompts is exact.
+A token can stand at a place in a prompt of some length, if a way through the language's automaton
+leads there and on to an end in just as many steps as are left (handcraft.proof.lanes.walks). Rules
+of this file: it says too much rather than too little, but the number of prompts is exact.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from handcraft.claims.prompt_claim import Answers
-from handcraft.claims.prompt_language import START, Language
 from handcraft.claims.spelling import tokens_within
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
@@ -30,13 +28,12 @@ from handcraft.proof.lanes.symbols import (
     PromptTexts,
     Symbols,
 )
+from handcraft.proof.lanes.walks import TokenWalk, walk_of
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.operations import branches_of
 
-_MOST_PLACES = 2_000_000  # of prompts of each length, with their tokens
-# a length made of these alone is the same for all prompts that end at one place
-_OF_THE_END = frozenset(
+# what is made of these alone is the same for all prompts that end at one place
+OF_THE_END = frozenset(
     (
         *("end", "here", "add", "subtract", "multiply", "divide", "modulo"),
         *("equal", "below", "both", "either", "negate", "least", "greatest"),
@@ -57,6 +54,7 @@ class PromptContexts:
              a part of them
     there    [n_end, n_index, n_token] what can stand where
     prompts  how many there are
+    walk     the automaton of the prompts
     """
 
     begin: str | None
@@ -66,6 +64,7 @@ class PromptContexts:
     there: Array
     asked: Array
     prompts: int
+    walk: TokenWalk
 
     @property
     def skipped(self) -> int:
@@ -74,7 +73,7 @@ class PromptContexts:
 
     def symbols(self) -> Symbols:
         """Symbols of these texts."""
-        texts = PromptTexts(self.ends, self.there, self.asked)
+        texts = PromptTexts(self.ends, self.there, self.asked, self.walk)
         n = self.there.shape[1]
         return Symbols(self.tokens, n, causal=True, texts=texts)
 
@@ -82,12 +81,13 @@ class PromptContexts:
         """The same texts: behind a position that is asked stands what the claim says there."""
         there = self.there.copy()
         values, possible = _by_place(symbols, said)
-        for e, end in enumerate(self.ends):
-            for i in range(end, self.last[e]):
-                row = set(np.ravel(values[e, i])[np.ravel(possible[e, i])])
-                if self.begin in row - {None}:
-                    raise Rejected("an answer may hold the first token")
-                there[e, i + 1] &= np.array([t in row for t in self.tokens])
+        for e, i in np.argwhere(self.asked):
+            if i == self.last[e]:
+                continue
+            row = set(np.ravel(values[e, i])[np.ravel(possible[e, i])])
+            if self.begin in row - {None}:
+                raise Rejected("an answer may hold the first token")
+            there[e, i + 1] &= np.array([t in row for t in self.tokens])
         return replace(self, there=there)
 
 
@@ -120,42 +120,6 @@ def check_ends(
                 raise Rejected("an answer may end somewhere else")
 
 
-def asked_parts(
-    contexts: PromptContexts, said: Expression
-) -> list[PromptContexts]:
-    """The same with a part of the positions that are asked each, all of them together: where a case
-    of the claim is told by the end and the index, its positions are a part.
-    """
-    pairs, _ = branches_of(said.args) if said.op == "cases" else ([], None)
-    whens = [when for when, _ in pairs]
-    told = [
-        x
-        for x in whens
-        if not isinstance(x, Expression) or x.ops <= _OF_THE_END
-    ]
-    if not whens or len(told) < len(whens):
-        return [contexts]
-    which = np.full(contexts.asked.shape, -1)
-    for e, i in np.argwhere(contexts.asked):
-        end, here = (x + contexts.skipped for x in (contexts.ends[e], i))
-        which[e, i] = _branch(whens, int(end), int(here))
-    return [
-        replace(contexts, asked=which == x)
-        for x in np.unique(which[which >= 0])
-    ]
-
-
-def _branch(whens: list[Any], end: int, here: int) -> int:
-    """The number of the first case that holds, or one more than all."""
-    for number, when in enumerate(whens):
-        truth = when
-        if isinstance(when, Expression):
-            truth = evaluate(when, [""] * (here + 1), end=end)
-        if truth not in (0, None):
-            return number
-    return len(whens)
-
-
 def contexts_of(model: Model, claim: Answers) -> PromptContexts:
     """The texts of a claim. Raises Rejected where they are not of a kind that is known here."""
     vocabulary = model.vocabulary
@@ -165,7 +129,8 @@ def contexts_of(model: Model, claim: Answers) -> PromptContexts:
         len(t) > 1 for t in tokens_within(vocabulary, characters)
     ):
         raise Rejected("a token of the prompts is not one character")
-    steps, prompts = _followed(language)
+    walk = walk_of(language)
+    steps = {m: walk.places(m) for m in walk.lengths}
     if not steps:
         raise Rejected("there is no prompt")
     firsts = {chars for first in steps.values() for chars in first[0]}
@@ -193,7 +158,14 @@ def contexts_of(model: Model, claim: Answers) -> PromptContexts:
         index <= np.array(last)[:, None]
     )
     return PromptContexts(
-        first, tokens, tuple(ends), tuple(last), there, asked, prompts
+        first,
+        tokens,
+        tuple(ends),
+        tuple(last),
+        there,
+        asked,
+        walk.prompts,
+        walk.of_tokens(tokens, skipped),
     )
 
 
@@ -207,7 +179,7 @@ def _length(claim: Answers, end: int) -> int:
     length = claim.length
     if isinstance(length, int):
         return length
-    if not isinstance(length, Expression) or not length.ops <= _OF_THE_END:
+    if not isinstance(length, Expression) or not length.ops <= OF_THE_END:
         raise Rejected("how long an answer is depends on more than the end")
     try:
         found = evaluate(length, [""] * (end + 1), end=end)
@@ -216,59 +188,3 @@ def _length(claim: Answers, end: int) -> int:
     if not isinstance(found, int) or found < 1:
         raise Rejected("the length of an answer is no number from 1 on")
     return found
-
-
-_Edges: TypeAlias = dict[int, dict[int, str]]  # {state: {next: characters}}
-
-
-def _followed(
-    language: Language,
-) -> tuple[dict[int, list[set[str]]], int]:
-    """{length: the characters at each place of a prompt of that length}, and how many prompts there
-    are.
-    """
-    levels, edges = _levels(language)
-    found: dict[int, list[set[str]]] = {}
-    prompts, work = 0, 0
-    for length in range(1, len(levels)):
-        ends = {s for s in levels[length] if language.accepts(s)}
-        prompts += sum(levels[length][s] for s in ends)
-        if ends:
-            work += sum(len(edges[s]) for x in levels[:length] for s in x)
-            if work > _MOST_PLACES:
-                raise Rejected("the prompts have too many forms")
-            found[length] = _places(levels[:length], edges, ends)
-    return found, prompts
-
-
-def _levels(language: Language) -> tuple[list[dict[int, int]], _Edges]:
-    """The states after each number of characters, each with how many texts lead there."""
-    levels: list[dict[int, int]] = [{START: 1}]
-    edges: _Edges = {}
-    for _ in range(language.max_length):
-        following: dict[int, int] = {}
-        for state, ways in levels[-1].items():
-            if state not in edges:
-                edges[state] = language.after(state)
-            for target, chars in edges[state].items():
-                known = following.get(target, 0)
-                following[target] = known + ways * len(chars)
-        levels.append(following)
-    return levels, edges
-
-
-def _places(
-    levels: list[dict[int, int]], edges: _Edges, ends: set[int]
-) -> list[set[str]]:
-    """The characters at each place of a text that leads to one of these ends."""
-    found: list[set[str]] = []
-    for level in reversed(levels):
-        steps = [
-            (state, chars)
-            for state in level
-            for target, chars in edges[state].items()
-            if target in ends
-        ]
-        found.append({c for _, chars in steps for c in chars})
-        ends = {state for state, _ in steps}
-    return found[::-1]

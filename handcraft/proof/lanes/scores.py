@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -112,11 +113,15 @@ class HeadScores:
         by_shared = by_shared.reshape(-1, pairs.mask.shape[1])
         low, high = np.zeros(pairs.mask.shape), np.zeros(pairs.mask.shape)
         first = np.full((2, len(pairs.mask)), -np.inf)
-        for row, (i, j) in enumerate(zip(of_query, of_shared, strict=True)):
-            found = self._row(
-                queries[1][i : i + 1], keys[1][by_shared[j]], begin
-            )
-            low[row], high[row], first[0, row], first[1, row] = found
+        known: dict[Any, Any] = {}
+        asked = self.symbols.possible(wide).reshape(-1)
+        for row in np.flatnonzero(asked):  # others are of no position
+            i, j = of_query[row], of_shared[row]
+            q = queries[1][i : i + 1]
+            key = q.c.tobytes(), q.radius.tobytes(), j
+            if key not in known:
+                known[key] = self._row(q, keys[1][by_shared[j]], begin)
+            low[row], high[row], first[0, row], first[1, row] = known[key]
         return PairScores(pairs, low, high, first[0], first[1])
 
     def _row(

@@ -24,6 +24,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.walks import TokenWalk
 
 AxisLabel: TypeAlias = tuple[int, int]
 Labels: TypeAlias = tuple[AxisLabel, ...]
@@ -73,11 +74,13 @@ class PromptTexts:
     ends   where the prompts end
     there  [n_end, n_index, n_token] True if a text with this end can have this token there
     asked  [n_end, n_index] True for positions at which something is claimed
+    walk   the automaton of the prompts, where it is known
     """
 
     ends: tuple[int, ...]
     there: Array
     asked: Array
+    walk: TokenWalk | None = None
 
 
 @dataclass
