@@ -29,6 +29,7 @@ from handcraft.proof.lanes.check import (
     ShownByLanes,
     measured_lanes,
 )
+from handcraft.proof.lanes.greatest import is_most
 from handcraft.proof.lanes.propose import proposed
 from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally
@@ -52,6 +53,14 @@ def is_for(model: Model) -> bool:
     return (
         type(claim) is Each or (type(claim) is Predicate and model.causal)
     ) and isinstance(claim.function, Expression)
+
+
+def is_by_pairs(model: Model) -> bool:
+    """True for a claim on prompts that asks for the token of the greatest number: it is compared
+    two tokens at a time, which takes little.
+    """
+    claim = model.program.claim if model.program else None
+    return type(claim) is Answers and is_most(claim.answer)
 
 
 def by_lanes(task: Task) -> Outcome:

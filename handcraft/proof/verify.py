@@ -27,7 +27,7 @@ from handcraft.claims.kinds import Claim
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
-from handcraft.proof.by_lanes import by_lanes
+from handcraft.proof.by_lanes import by_lanes, is_by_pairs
 from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.claimed import (
     check_same,
@@ -152,9 +152,11 @@ def _check_methods(methods: Sequence[str]) -> None:
 
 
 def _in_turn(task: Task, methods: Sequence[str]) -> list[str]:
-    """The methods in their order; of prompts, contexts are followed before lanes are computed."""
+    """The methods in their order; of prompts, contexts are followed before lanes are computed, but
+    where lanes need no table of what stands there.
+    """
     both = {"lanes", "certificate"} <= set(methods)
-    if not (both and task.claim.asks_prompts):
+    if not (both and task.claim.asks_prompts) or is_by_pairs(task.model):
         return list(methods)
     others = [x for x in methods if x != "lanes"]
     others.insert(others.index("certificate") + 1, "lanes")

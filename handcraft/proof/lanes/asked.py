@@ -29,7 +29,6 @@ from handcraft.proof.lanes.symbols import (
     AT_TOKEN,
     Symbols,
 )
-from handcraft.proof.lanes.totals import total_form
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import (
     SHORT,
@@ -206,9 +205,7 @@ class AskedMeaning(MeaningForms):
         if e.op == "count_where" or not self._may(first):
             return first
         value = self.first.of(selection.value)
-        return applied(
-            self.symbols, lambda w, x: x if w else 0, first, value
-        )
+        return applied(self.symbols, lambda w, x: x if w else 0, first, value)
 
     def _may(self, flag: Form) -> bool:
         """True if a flag may be 1."""

@@ -33,6 +33,8 @@ from handcraft.proof.lanes.scores import Begin
 from handcraft.proof.lanes.stream import HeadParts, LaneStream
 from handcraft.proof.lanes.symbols import Labels
 
+_OVERFLOW = 2.0**100  # any number is smaller
+
 
 @dataclass(frozen=True, eq=False)
 class Bounded:
@@ -122,14 +124,23 @@ class LastHeads:
         terms = ((self.out != 0) & (most > 0)[:, None]).sum(axis=0)
         terms = terms + (self.bias != 0)
         off = floats.gamma(terms) * size + (terms + 2) * floats.least
-        own = np.array([lane.most for lane in self.lanes])
+        own = self._largest()
         both = (own + size + off) * UP
         added = (floats.u + 2.0**-50) * both + floats.least
         self.most = most
         self.off = np.where(terms > 0, (off + added) * UP, 0.0)
         self.size = (both + self.off) * UP
-        if not (self.size < 2.0**100).all():
+        logits = self.size @ np.abs(self.wte.T)
+        if not (max(self.size.max(), logits.max()) < _OVERFLOW):
             raise Rejected("a number of the model could overflow")
+
+    def _largest(self) -> Array:
+        """How large each lane is at any position, asked or not."""
+        stream = self.stream
+        found = np.zeros(len(self.lanes))
+        for lanes in filter(None, (stream.text, stream.asked, stream.first)):
+            found = np.maximum(found, [lane.most for lane in lanes])
+        return found
 
     def _rounded(self, x: int) -> float:
         """How far a logit is from the sum of the lanes as they are."""
@@ -145,20 +156,21 @@ class LastHeads:
         d, wrong = difference_of(self.wte[x], self.wte[y])
         f, error = product_of(self.out, d)
         error = error + np.abs(self.out) @ wrong
-        rounded = self._rounded(x) + self._rounded(y) + self.off @ np.abs(d)
+        rounded = self._rounded(x) + self._rounded(y)
+        rounded += float(self.off @ np.abs(d))
         rounded += float(self.size @ wrong + self.most @ error)
-        lanes, factors = self._lanes(d, f)
-        reading = self._linear(f)
-        keys, first = None, 0.0
-        if reading is not None:
-            keys, first, more = self._keys(reading, f[reading.columns])
-            rounded += more
         bias = float(self.bias @ d)
-        size = float(np.abs(self.bias) @ np.abs(d)) * summed(len(d))
-        own, most = _combined(self.stream, lanes, factors)
-        rounded = (float(rounded) + size) * UP
+        rounded += float(np.abs(self.bias) @ np.abs(d)) * summed(len(d))
+        own, most = _combined(self.stream, *self._lanes(d, f))
+        reading = self._linear(f)
+        keys, first, head = None, 0.0, None
+        if reading is not None and reading.linear is not None:
+            head = reading.linear
+            keys, first, more = self._keys(reading, f[reading.columns], head)
+            rounded += more
+            most += float(self.most @ np.abs(f)) * head.off
+        rounded = rounded * UP
         low = Bounded(own.labels, own.low + bias - rounded)
-        head = None if reading is None else reading.linear
         return Apart(low, keys, first, head, rounded + most)
 
     def _lanes(
@@ -199,19 +211,18 @@ class LastHeads:
         return found[0] if found else None
 
     def _keys(
-        self, reading: _Reading, f: Array
+        self, reading: _Reading, f: Array, head: LinearHead
     ) -> tuple[Bounded, float, float]:
         """What keys bring, what the first token does, and how far both can be off in all."""
-        head, stream = reading.linear, self.stream
-        if head is None:
-            raise Rejected("a head is not read key by key")
+        stream = self.stream
         used = np.flatnonzero(f)
         most = self.most[reading.columns][used]
         lanes = [reading.values[i] for i in used]
         low = _low(stream, lanes, f[used], head.share, head.off)
         first = _low_of(reading.first[:, used], f[used], head.share, head.off)
         size = float(np.abs(f[used]) @ most) * UP
-        weight = 2 * min(1.0, head.rest) if head.mean else head.rest
+        # what others have of a mean is taken from those that are chosen
+        weight = (2 + head.off) * head.rest if head.mean else head.rest
         least = 4 * (stream.symbols.n + 3) * self.floats.least
         small = least * (len(used) + size + float(np.abs(f[used]).sum()))
         return low, float(first[0]), (weight * size + small) * UP

@@ -79,7 +79,9 @@ class KeyValues:
         found = np.where(none, self.own + self.first, np.inf)
         return np.where(self.among | self.sure, np.inf, found)
 
-    def _bound(self, beside: _Beside, held: SumCondition, factor: Array) -> Array:
+    def _bound(
+        self, beside: _Beside, held: SumCondition, factor: Array
+    ) -> Array:
         """The bound by one factor for each row."""
         chosen, others = beside.least(factor)
         least = factor * held.least

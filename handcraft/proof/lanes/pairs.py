@@ -13,26 +13,25 @@ Rules of this file: every token of the vocabulary is compared with every one tha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
-from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.last_heads import Apart, Bounded, LastHeads
-from handcraft.proof.lanes.least_mean import SumCondition, KeyValues
+from handcraft.proof.lanes.last_heads import Apart, LastHeads
 from handcraft.proof.lanes.meaning import MeaningForms
-from handcraft.proof.lanes.pair_table import by_side
+from handcraft.proof.lanes.pair_rows import PairRows
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.summands import (
     Summands,
     summands_of,
     whole_summands,
 )
-from handcraft.proof.lanes.symbols import MOST_TABLE_ROWS, Labels, spread
+from handcraft.proof.lanes.symbols import AxisLabel, Labels, Symbols
 from handcraft.sequence.expression import Expression
 
-_MOST_COMPARED = 400_000  # pairs of positions, for two tokens
+_Added: TypeAlias = list[tuple[Summands, int]]  # numbers, each so many times
 
 
 class MostByPairs:
@@ -41,10 +40,10 @@ class MostByPairs:
     def __init__(self, meaning: MeaningForms, most: Expression) -> None:
         self.symbols = meaning.symbols
         self.named = [str(token) for (token,), _ in most.table]
-        if len(set(self.named)) < len(self.named) or len(self.named) != len(
-            most.args
-        ):
+        if len(set(self.named)) < len(self.named):
             raise Rejected("the claim names a token twice")
+        if len(self.named) != len(most.args):
+            raise Rejected("the claim has another number of numbers")
         found = [summands_of(meaning, x) for x in most.args]
         with self.symbols.of_asked(self.symbols.texts is not None):
             self.numbers = whole_summands(self.symbols, found)
@@ -56,160 +55,76 @@ class MostByPairs:
         ids = stream.model.vocabulary.ids
         if not set(self.named) <= set(ids):
             raise Rejected("the claim may ask for what is no token")
-        if len(stream.model.vocabulary.tokens) < 2:
-            raise Rejected("there is a single token")
         listed = {ids[token]: i for i, token in enumerate(self.named)}
+        if len(stream.wte) < 2:
+            raise Rejected("there is a single token")
         least, error = np.inf, 0.0
         with self.symbols.of_asked(stream.asked is not None):
-            heads = LastHeads(stream)
+            check = _Comparing(self.symbols, self.numbers, LastHeads(stream))
             for x, i in listed.items():
                 for y in range(len(stream.wte)):
-                    if y == x:
-                        continue
-                    apart = heads.apart(x, y)
-                    pair = _Pair(self, stream, apart, i, listed.get(y))
-                    least = min(least, pair.margin())
-                    error = max(error, apart.error)
+                    if y != x:
+                        found, off = check.margin((x, i), (y, listed.get(y)))
+                        least, error = min(least, found), max(error, off)
         if not np.isfinite(least):
-            raise Rejected("the claim is silent on every context")
+            raise Rejected("no text has a greatest number")
         return float(least), error
-
-    def conditions(
-        self, x: int, y: int | None
-    ) -> Iterator[tuple[Sequence[tuple[int, int]], int]]:
-        """What holds where the claim says the token of number x: multiples of numbers, of which the
-        sum is at least so much. The second one is that of the pair y, if it is listed.
-        """
-        if y is not None:
-            yield ((x, 1), (y, -1)), int(y < x)
-        # each of those before is less by 1 at least
-        every = [(z, -1) for z in range(len(self.named)) if z != x]
-        yield ((x, len(every)), *every), x
 
 
 @dataclass(frozen=True, eq=False)
-class _Pair:
-    """Two tokens: the one that the claim says, and another one."""
+class _Comparing:
+    """Tokens, two at a time."""
 
-    claim: MostByPairs
-    stream: LaneStream
-    apart: Apart
-    x: int
-    y: int | None
+    symbols: Symbols
+    numbers: Sequence[Summands]
+    heads: LastHeads
+    known: dict[Labels, PairRows] = field(default_factory=dict)
 
-    def margin(self) -> float:
-        """By how much the first is ahead, at least. Raises Rejected where it may not be."""
+    def margin(
+        self, said: tuple[int, int], other: tuple[int, int | None]
+    ) -> tuple[float, float]:
+        """By how much a token that is claimed is ahead of another one, at least, and how far that
+        can be off. Both are ids, and their numbers among those that are listed. Raises Rejected
+        where it may not be ahead.
+        """
+        apart = self.heads.apart(said[0], other[0])
         worst = -np.inf
-        for parts, least in self.claim.conditions(self.x, self.y):
-            found = self._under(parts, least)
+        for added, least in self._conditions(said[1], other[1]):
+            found = self._under(apart, added, least)
             if found > 0:
-                return found
+                return found, apart.error
             worst = max(worst, found)
         raise Rejected(f"the margin may be {worst:.6g}")
 
-    def _under(self, parts: Sequence[tuple[int, int]], least: int) -> float:
-        """The least margin where this condition holds."""
-        numbers = self.claim.numbers
-        added = [(numbers[i], factor) for i, factor in parts]
-        table = self._table(added)
-        held = table.held(added, least)
-        possible = table.possible
-        return float(table.keys.least(held)[possible].min(initial=np.inf))
+    def _conditions(
+        self, x: int, y: int | None
+    ) -> Iterator[tuple[_Added, int]]:
+        """What holds where the claim says number x: the least that a sum of numbers is."""
+        mine = self.numbers[x]
+        if y is not None:
+            yield [(mine, 1), (self.numbers[y], -1)], int(y < x)
+        others = [n for z, n in enumerate(self.numbers) if z != x]
+        # each of those that are listed before it is less by 1 at least
+        yield [(mine, len(others)), *((n, -1) for n in others)], x
 
-    def _table(self, added: Sequence[tuple[Summands, int]]) -> _Table:
-        apart, symbols = self.apart, self.claim.symbols
-        read = {*apart.own.labels}
-        for number, _ in added:
-            read |= {*number.weights.labels, *number.rest.labels}
-        if apart.keys is not None and apart.head is not None:
-            head = apart.head.pairs
-            read |= {*apart.keys.labels, *head.queries, *head.keys}
-        labels = tuple(sorted(read))
-        if np.prod(symbols.shape(labels)) > _MOST_COMPARED:
-            raise Rejected("two tokens are compared in too many pairs")
-        return _Table.of(self.stream, apart, labels)
+    def _under(self, apart: Apart, added: _Added, least: int) -> float:
+        """The least margin on all texts in which a condition holds."""
+        rows = self._rows(_labels(apart, added))
+        found = rows.keys_of(apart).least(rows.condition(added, least))
+        return float(found[rows.possible].min(initial=np.inf))
+
+    def _rows(self, labels: Labels) -> PairRows:
+        if labels not in self.known:
+            self.known[labels] = PairRows(self.symbols, labels)
+        return self.known[labels]
 
 
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """What two tokens are compared by: rows of a position, and of the keys that it sees.
-
-    shapes  of the rows, and of the keys
-    """
-
-    labels: Labels
-    possible: Array  # [n_query]
-    keys: KeyValues
-    shapes: tuple[tuple[int, ...], tuple[int, ...]]
-
-    @classmethod
-    def of(cls, stream: LaneStream, apart: Apart, labels: Labels) -> _Table:
-        """The table over these labels."""
-        symbols = stream.symbols
-        queries, others = by_side(labels)
-        shapes = symbols.shape(queries), symbols.shape(others)
-        size = int(np.prod(shapes[0]))
-        there = symbols.possible(labels).reshape(size, -1)
-        possible = symbols.possible(queries).reshape(-1)
-        both = shapes[0] + shapes[1]
-
-        def rows(table: Bounded, of: Labels, shape: tuple[int, ...]) -> Array:
-            found = spread(table.low, table.labels, of)
-            return np.broadcast_to(found, shape)
-
-        own = rows(apart.own, queries, shapes[0]).reshape(-1)
-        none = np.zeros(size, dtype=bool)
-        head, n = apart.head, symbols.n
-        if head is None or apart.keys is None:
-            keys = KeyValues(
-                there,
-                np.ones_like(there),
-                np.zeros(there.shape),
-                np.zeros(size),
-                own,
-                none,
-                none,
-                False,
-                n,
-            )
-            return cls(labels, possible, keys, shapes)
-        pairs = head.pairs
-        order = (*pairs.queries, *pairs.keys)
-        chosen = head.chosen.reshape(symbols.shape(order))
-        chosen = np.broadcast_to(spread(chosen, order, labels), both)
-        low = rows(apart.keys, labels, both).reshape(there.shape)
-        chosen = chosen.reshape(there.shape)
-
-        def of_query(flags: Array) -> Array:
-            flags = flags.reshape(symbols.shape(pairs.queries))
-            flags = spread(flags, pairs.queries, queries)
-            return np.broadcast_to(flags, shapes[0]).reshape(-1)
-
-        first = np.full(size, apart.first)
-        among, sure = of_query(head.among), of_query(head.sure)
-        if not head.mean:  # what is not summed brings nothing
-            low, chosen = np.where(chosen, low, 0.0), np.ones_like(chosen)
-        keys = KeyValues(
-            there, chosen, low, first, own, among, sure, head.mean, n
-        )
-        return cls(labels, possible, keys, shapes)
-
-    def held(
-        self, added: Sequence[tuple[Summands, int]], least: int
-    ) -> SumCondition:
-        """The condition that a sum of numbers, each so many times, is at least so much."""
-        queries, _ = by_side(self.labels)
-        both = self.shapes[0] + self.shapes[1]
-        weights: Array = np.zeros(both, dtype=np.int64)
-        rest: Array = np.zeros(self.shapes[0], dtype=np.int64)
-        for number, factor in added:
-            table = number.weights
-            weights = weights + factor * spread(
-                table.table, table.labels, self.labels
-            )
-            other = number.rest
-            rest = rest + factor * spread(other.table, other.labels, queries)
-        if max(np.abs(weights).max(), np.abs(rest).max()) > MOST_TABLE_ROWS:
-            raise Rejected("the claim compares numbers that are too large")
-        rows = self.keys.there.shape
-        return SumCondition(weights.reshape(rows), least - rest.reshape(-1))
+def _labels(apart: Apart, added: _Added) -> Labels:
+    """All that a comparison depends on."""
+    read: set[AxisLabel] = {*apart.own.labels}
+    for number, _ in added:
+        read |= {*number.weights.labels, *number.rest.labels}
+    if apart.keys is not None and apart.head is not None:
+        pairs = apart.head.pairs
+        read |= {*apart.keys.labels, *pairs.queries, *pairs.keys}
+    return tuple(sorted(read))

@@ -72,7 +72,12 @@ class _Offered:
         with stream.symbols.of_asked(name == "asked"):
             queries = stream.rows_of(self.queries[name])
         return HeadParts(
-            head, self.own[self.kept], queries, self.keys, self.values, self.begin
+            head,
+            self.own[self.kept],
+            queries,
+            self.keys,
+            self.values,
+            self.begin,
         )
 
 
@@ -187,7 +192,9 @@ class LaneStream:
         `to_last` up to the heads of the last block, behind which no neuron may stand.
         """
         if to_last and (not self.blocks or "mlp" in self.blocks[-1]):
-            raise Rejected("behind the last heads stand neurons, or there are none")
+            raise Rejected(
+                "behind the last heads stand neurons, or there are none"
+            )
         for i, block in enumerate(self.blocks):
             # what no later head reads is needed where it is asked alone
             self.read_later = self.asked is None or i < self._last
@@ -291,7 +298,9 @@ class LaneStream:
                 found = self._added(getattr(self, name), lanes, out, bias)
             setattr(self, name, found)
 
-    def _asked_of(self, attn: Any) -> tuple[dict[str, list[LaneNumbers]], int, int]:
+    def _asked_of(
+        self, attn: Any
+    ) -> tuple[dict[str, list[LaneNumbers]], int, int]:
         """What heads read of each sort of position, the number of columns of each part, and of each
         head.
         """
@@ -397,9 +406,7 @@ class LaneStream:
         if not sum(a.most * b.most for a, b in pairs) < _OVERFLOW:
             raise Rejected("a score could overflow")
 
-    def rows_of(
-        self, lanes: Sequence[LaneNumbers]
-    ) -> tuple[Labels, Zonotope]:
+    def rows_of(self, lanes: Sequence[LaneNumbers]) -> tuple[Labels, Zonotope]:
         """Lanes as rows; those of no lane are one row of nothing."""
         if not lanes:
             return (), Zonotope.of(np.zeros((1, 0)))

@@ -49,8 +49,8 @@ def _summands(meaning: MeaningForms, e: Any) -> Summands:
             return Summands(meaning.weights_of(e), meaning.at_first(e))
         if e.op in ("add", "subtract"):
             sign = 1 if e.op == "add" else -1
-            one, other = (_summands(meaning, x) for x in e.args)
-            return _added(meaning.symbols, one, other, sign)
+            one, two = (_summands(meaning, x) for x in e.args)
+            return _added(meaning.symbols, one, two, sign)
         if e.op == "multiply" and (times := _number_in(e)) is not None:
             (other,) = (x for x in e.args if isinstance(x, Expression))
             nothing = Summands(constant_form(0), constant_form(0))
@@ -109,9 +109,9 @@ def _known(symbols: Symbols, form: Form) -> list[int | Fraction]:
 
 
 def _whole(
-    symbols: Symbols, form: Form, known: Sequence[int | Fraction], bottom: int
+    symbols: Symbols, form: Form, known: Sequence[Any], bottom: int
 ) -> Form:
-    if max((abs(x) for x in known), default=0) * bottom > _LARGEST:
+    if any(abs(x) * bottom > _LARGEST for x in known):
         raise Rejected("the claim compares numbers that are too large")
     numbers: Array = np.zeros(form.table.shape, dtype=np.int64)
     numbers[symbols.possible(form.labels)] = [int(x * bottom) for x in known]
