@@ -27,7 +27,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
 
 _MOST_WEIGHTS = 64  # different ones
-_GREAT = 2.0**24  # a factor that shows that nothing fits the condition
+_GREAT = 2.0**40  # a factor that shows that nothing fits the condition
 _SLACK = 2.0**-40  # what float64 rounds here, of all sizes together
 
 
@@ -137,9 +137,9 @@ class _Beside:
             for i in range(j):
                 apart = self.values[:, j] - self.values[:, i]
                 factor = apart / float(self.weights[j] - self.weights[i])
-                known = np.isfinite(factor) & (factor > 0)
+                known = (factor > 0) & (factor < _GREAT)
                 if known.any():
-                    yield np.where(known, np.minimum(factor, _GREAT), 0.0)
+                    yield np.where(known, factor, 0.0)
 
     def least(self, factor: Array) -> tuple[Array, Array]:
         """The least value less the weight's share: of a chosen key, and of any other, or 0."""

@@ -101,4 +101,11 @@ class PairRows:
             largest += abs(factor) * int(most)
         if largest > _LARGEST:
             raise Rejected("the claim compares numbers that are too large")
-        return SumCondition(weights, least - rest)
+        return self._divided(np.where(self.there, weights, 0), least - rest)
+
+    def _divided(self, weights: Array, least: Array) -> SumCondition:
+        """The condition with weights that have no common factor: what is at least 1 of a sum of
+        threes is at least 3.
+        """
+        common = int(np.gcd.reduce(weights, axis=None)) or 1
+        return SumCondition(weights // common, -(-least // common))
