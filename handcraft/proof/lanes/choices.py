@@ -54,7 +54,11 @@ class Levels(LevelTable):
             if any(isinstance(x, Nowhere) for x in places):
                 raise Rejected("what all positions share, read at none")
             return variable(self.symbols, symbol)
-        if (known := self._known_form(symbol)) is not None:
+        place = ("read", self.symbols.asking, self.number, symbol)
+        known: Form | None = self.symbols.known.get(place)
+        known = self._known_form(symbol) if known is None else known
+        if known is not None:
+            self.symbols.known[place] = known
             return known
         key = ("picked", self.symbols.asking, self.number, symbol)
         if key not in self.symbols.known:
@@ -64,8 +68,8 @@ class Levels(LevelTable):
                 if moved is None
                 else moved
             )
-        form: Form = self.symbols.known[key]
-        return form
+        found: Form = self.symbols.known[key]
+        return found
 
     def _known_form(self, symbol: int) -> Form | None:
         """The symbol at the selected position, where no symbol of its own is needed."""

@@ -19,6 +19,8 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
 from handcraft.proof.lanes.attention import HeadReading, keys_of
+from handcraft.proof.lanes.head_prompt import some_mean
+from handcraft.proof.lanes.needed import needed_heads
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
     gathered,
@@ -79,6 +81,8 @@ class LaneStream:
         self._last = max(
             (i for i, b in enumerate(self.blocks) if "attn" in b), default=-1
         )
+        # where only some positions are asked, others are followed as far as these read them
+        self._needed = needed_heads(self.blocks, model.n_head)
 
     def _embedded(
         self, tokens: Sequence[int], skipped: int
@@ -151,7 +155,7 @@ class LaneStream:
             if not self.read_later and self._sizes is None:
                 self._sizes = np.array([lane.most for lane in self.text])
             if "attn" in block:
-                self._attend(block["attn"])
+                self._attend(block["attn"], self._needed[i])
                 seen(f"{i}.attn", self)
             if "mlp" in block:
                 self._neurons(block["mlp"])
@@ -233,7 +237,7 @@ class LaneStream:
         sorts += ["asked"] if self.asked is not None else []
         return [*sorts, "first"] if self.first is not None else sorts
 
-    def _attend(self, attn: Any) -> None:
+    def _attend(self, attn: Any, needed: set[int]) -> None:
         w, b = attn["c_attn"]["w"], attn["c_attn"]["b"]
         out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
         d = w.shape[1] // 3
@@ -255,7 +259,8 @@ class LaneStream:
                 raise Rejected("a number of the model could overflow")
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
-            for name, lanes in self._head(before, own, d).items():
+            followed = self.asked is None or h in needed
+            for name, lanes in self._head(before, own, d, followed).items():
                 brought[name] += lanes
         for name, lanes in brought.items():
             with self.symbols.of_asked(name == "asked"):
@@ -263,9 +268,15 @@ class LaneStream:
             setattr(self, name, found)
 
     def _head(
-        self, before: dict[str, list[LaneNumbers]], own: Array, d: int
+        self,
+        before: dict[str, list[LaneNumbers]],
+        own: Array,
+        d: int,
+        followed: bool,
     ) -> dict[str, list[LaneNumbers]]:
-        """What one head brings to each sort of position in each of its columns."""
+        """What one head brings to each sort of position in each of its columns: at those that are
+        not followed, some mean.
+        """
         parts = {
             name: [[lanes[i] for i in own + part * d] for part in range(3)]
             for name, lanes in before.items()
@@ -299,14 +310,14 @@ class LaneStream:
             begin = Begin(rows[0], rows[1], rows[2])
         keys = self._rows([parts["text"][1][i] for i in match])
         values = [parts["text"][2][i] for i in kept]
-        for name in self._sorts():
-            if name == "first":
-                continue
-            queries = self._rows([parts[name][0][i] for i in match])
-            with self.symbols.of_asked(name == "asked"):
-                lanes = head.brought(queries, keys, values, begin)
-                for i, lane in zip(kept, lanes, strict=True):
-                    found[name][i] = self._own(lane)
+        for name in [x for x in self._sorts() if x != "first"]:
+            asks = [parts[name][0][i] for i in match]
+            if followed or name == "asked":
+                lanes = self._brought(head, name, asks, keys, values, begin)
+            else:
+                lanes = self._some_means(head, values, begin)
+            for i, lane in zip(kept, lanes, strict=True):
+                found[name][i] = lane
         if begin.there:
             start = lanes_of(
                 self.symbols, (), head.begun(begin, keys, values).plain(), ()
@@ -314,6 +325,31 @@ class LaneStream:
             for i, lane in zip(kept, start, strict=True):
                 found["first"][i] = lane
         return found
+
+    def _brought(
+        self,
+        head: HeadReading,
+        name: str,
+        asks: Sequence[LaneNumbers],
+        keys: tuple[Labels, Zonotope],
+        values: Sequence[LaneNumbers],
+        begin: Begin,
+    ) -> list[LaneNumbers]:
+        """What a head brings to the positions of one sort."""
+        queries = self._rows(asks)
+        with self.symbols.of_asked(name == "asked"):
+            lanes = head.brought(queries, keys, values, begin)
+            return [self._own(lane) for lane in lanes]
+
+    def _some_means(
+        self, head: HeadReading, values: Sequence[LaneNumbers], begin: Begin
+    ) -> list[LaneNumbers]:
+        """What it brings where nobody asks to which positions."""
+        c, r = begin.v.c[0], begin.v.radius[0]
+        return [
+            single(*some_mean(head.scores, lane, (float(c[i]), float(r[i]))))
+            for i, lane in enumerate(values)
+        ]
 
     def _scores_fit(
         self, pairs: Sequence[tuple[LaneNumbers, LaneNumbers]]
