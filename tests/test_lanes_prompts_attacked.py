@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from lane_programs import answers_rightly
 
-from handcraft import Program, answers, token
+from handcraft import Program, answers, tag, token
+from handcraft.core.errors import WeightsError
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
@@ -113,3 +114,45 @@ def test_a_sum_that_is_certain_where_it_is_asked_says_nothing_of_keys() -> None:
     two = Expression(op="count_where", args=(equal(there, there),))
     said = cases((equal(two, 2), otherwise(token_at(0), "a")), "a")
     refused(held_to(always_a("xy="), said, "[xy][ab]{2}="), "the margin may be")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_logit_that_overflows_where_nobody_asks_is_refused(
+    place: int,
+) -> None:
+    """What it answers is right, but a run that looks at all logits ends there: an x would follow
+    the first token, or the one behind it, by more than a float holds.
+    """
+    model = held_to(first_of_two("^x"), token_at(end - 1), r"\^[ab]{2}")
+    assert model.program is not None
+    column = {str(x): i for x, i in model.program.layout.column.items()}
+    lane = column["token:x"]
+    weights: Any = deepcopy(model.weights)
+    weights["blocks"][0]["attn"]["c_attn"]["w"][lane] = 0
+    weights["wte"][model.vocabulary.ids["x"], lane] = 2.0**60
+    fits = replace(model, weights=deepcopy(weights))
+    assert measured_lanes(fits, ()).margin > 1
+    weights["wpe"][place, lane] = 2.0**80
+    refused_as_overflow(replace(model, weights=weights))
+
+
+def refused_as_overflow(model: Model) -> None:
+    """Check that a model gives an infinite logit, and is not proved."""
+    with pytest.raises(WeightsError, match="are not finite"):
+        model("^ab")
+    with pytest.raises(Rejected, match="could overflow"):
+        measured_lanes(model, ())
+
+
+def test_a_logit_that_overflows_at_the_first_token_of_a_text_is_refused() -> (
+    None
+):
+    """The same of texts that are answered at each position."""
+    model = tag(token_at(here), tokens="ab", n=2).build()
+    weights: Any = deepcopy(model.weights)
+    assert measured_lanes(replace(model, weights=weights), ()).margin > 1
+    weights["wte"][0, 0] = 2.0**70
+    with pytest.raises(WeightsError, match="are not finite"):
+        replace(model, weights=weights)("^ab")
+    with pytest.raises(Rejected, match="could overflow"):
+        measured_lanes(replace(model, weights=weights), ())

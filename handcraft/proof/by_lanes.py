@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from handcraft.claims.kinds import Each
+from handcraft.claims.kinds import After, Each, Predicate
 from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import printable
 from handcraft.model import Model
@@ -47,12 +47,11 @@ def is_for(model: Model) -> bool:
     claim = model.program.claim if model.program else None
     if type(claim) is Answers:
         return isinstance(claim.answer, Expression) and model.causal
+    if type(claim) is After:
+        return model.causal
     return (
-        type(claim) is Each
-        and isinstance(claim.function, Expression)
-        and claim.begin is not None
-        and claim.alphabet is not None
-    )
+        type(claim) is Each or (type(claim) is Predicate and model.causal)
+    ) and isinstance(claim.function, Expression)
 
 
 def by_lanes(task: Task) -> Outcome:
@@ -62,7 +61,7 @@ def by_lanes(task: Task) -> Outcome:
         return declined()
     if not is_for(task.model):
         return declined()
-    told = not task.claim.asks_prompts  # else the method before it said why
+    told = task.claim.whole_text  # else the other method says why
     try:
         shown = measured_lanes(task.model, _said_of(program))
     except Rejected as why:
@@ -137,7 +136,11 @@ def agreed(task: Task, shown: ShownByLanes) -> Outcome:
         )
     size = shown.contexts
     spoken = asked.checked if shown.silent else size
-    if shown.silent and asked.contexts < size:
+    if shown.spoken is not None:
+        spoken = shown.spoken
+        if asked.contexts == size and asked.checked != spoken:
+            return _bug(asked, f"it counts {spoken:,} where the claim speaks")
+    elif shown.silent and asked.contexts < size:
         return declined(
             "not proved by lanes: nobody counted where the claim is silent"
         )

@@ -10,10 +10,10 @@ checked. The first token of all texts has no index; it is a key that is asked ab
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.contexts import PromptContexts
+from handcraft.proof.lanes.derived import applied_to_few
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -40,6 +40,16 @@ from handcraft.sequence.operations import (
 from handcraft.sequence.values import combine
 
 
+class BegunTexts(Protocol):
+    """The token that all texts begin with, and how many have no index for that: 1 or 0."""
+
+    @property
+    def begin(self) -> str | None: ...
+
+    @property
+    def skipped(self) -> int: ...
+
+
 class AskedMeaning(MeaningForms):
     """The forms of expressions at positions that are asked, or, with `at_key`, at any that is read
     by one.
@@ -48,7 +58,7 @@ class AskedMeaning(MeaningForms):
     def __init__(
         self,
         symbols: Symbols,
-        contexts: PromptContexts,
+        contexts: BegunTexts,
         *,
         at_key: bool = False,
     ) -> None:
@@ -56,8 +66,8 @@ class AskedMeaning(MeaningForms):
         self.contexts = contexts
         self.at_key = at_key
         self.skipped = contexts.skipped
-        self.keys = (
-            self if at_key else AskedMeaning(symbols, contexts, at_key=True)
+        self.keys: AskedMeaning = (
+            self if at_key else type(self)(symbols, contexts, at_key=True)
         )
         self.first = _FirstToken(self)
         self._long: dict[int, tuple[Expression, Expression]] = {}
@@ -69,14 +79,18 @@ class AskedMeaning(MeaningForms):
     def of(self, e: Any) -> Form:
         """The form of an expression, or of a constant. Raises Rejected."""
         with self.symbols.of_asked(not self.at_key):
-            return super().of(e)
+            return self.plainly(e)
+
+    def plainly(self, e: Any) -> Form:
+        """The same of the positions that are looked at already."""
+        return super().of(e)
 
     def of_key(self, e: Any) -> Form:
         """The form of an expression at a position that another one reads."""
         return self.keys.of(e)
 
     def _form(self, e: Expression) -> Form:
-        if e.op in SHORT:
+        if e.op in (*SHORT, "total"):
             return self.of(self._written_out(e))
         return self._cases(e) if e.op == "cases" else super()._form(e)
 
@@ -96,7 +110,9 @@ class AskedMeaning(MeaningForms):
             return self.of(default)
         last = () if default is None else (default,)
         args = [self.of(x) for x in (*kept, *last)]
-        return applied(self.symbols, lambda *values: combine(e, values), *args)
+        return applied_to_few(
+            self.symbols, lambda *values: combine(e, values), *args
+        )
 
     def placed(self, symbol: int) -> Form:
         at = variable(self.symbols, symbol)

@@ -18,6 +18,7 @@ import numpy as np
 from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
 from handcraft.proof.lanes.head_choice import (
     SeveralDiffer,
+    alone_at_levels,
     chosen_by,
     levels_of,
 )
@@ -76,9 +77,12 @@ class HeadReading:
         found = self.scores.of(queries, keys, begin)
         if is_sum(found, begin):
             return [sum_of_head(self.scores, found, lane) for lane in values]
+        if self.symbols.texts is None and (apart := alone_at_levels(found)):
+            return chosen_by(self.scores, found, *apart, values, begin)
         # the keys with what is read there, so that values can be compared
         labels, wide = self._with_values(keys, values)
-        found = self.scores.of(queries, (labels, wide), begin)
+        if labels != keys[0]:
+            found = self.scores.of(queries, (labels, wide), begin)
         if self.symbols.texts is not None:
             return chosen_in_prompts(self.scores, found, values, begin)
         levels, gaps = levels_of(found)
@@ -110,4 +114,4 @@ def keys_of(
 ) -> tuple[Labels, Zonotope]:
     """Lanes of one position as rows."""
     labels, rows, _ = gathered(symbols, lanes)
-    return labels, rows.plain()
+    return labels, rows

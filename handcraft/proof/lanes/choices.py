@@ -35,6 +35,7 @@ from handcraft.proof.lanes.symbols import (
     spread,
 )
 from handcraft.proof.lanes.totals import total_form
+from handcraft.proof.lanes.walked import is_walked
 
 
 class Levels(LevelTable):
@@ -74,6 +75,8 @@ class Levels(LevelTable):
     def _known_form(self, symbol: int) -> Form | None:
         """The symbol at the selected position, where no symbol of its own is needed."""
         found = self.certain(symbol)
+        if found is None and is_walked(self.symbols, symbol):
+            found = found_there(self, symbol)
         if found is None and self.symbols.texts is not None:
             found = self._itself_at(symbol)
             if found is None:

@@ -12,7 +12,6 @@ of this file: it says too much rather than too little, but the number of prompts
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.forms import Form, over
+from handcraft.proof.lanes.lasting import Lasting
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
@@ -32,10 +32,9 @@ from handcraft.proof.lanes.symbols import (
 from handcraft.proof.lanes.walks import TokenWalk, walk_of
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.operations import branches_of
 
-# a length made of these alone is the same for all prompts that end at one place
-_OF_THE_END = frozenset(
+# what is made of these alone is the same for all prompts that end at one place
+OF_THE_END = frozenset(
     (
         *("end", "here", "add", "subtract", "multiply", "divide", "modulo"),
         *("equal", "below", "both", "either", "negate", "least", "greatest"),
@@ -57,6 +56,8 @@ class PromptContexts:
     there    [n_end, n_index, n_token] what can stand where
     prompts  how many there are
     walk     the automaton of the prompts
+    length   of an answer, where the text decides it; else None
+    lasting  what it then depends on
     """
 
     begin: str | None
@@ -67,6 +68,8 @@ class PromptContexts:
     asked: Array
     prompts: int
     walk: TokenWalk
+    length: Expression | None = None
+    lasting: Lasting | None = None
 
     @property
     def skipped(self) -> int:
@@ -75,7 +78,9 @@ class PromptContexts:
 
     def symbols(self) -> Symbols:
         """Symbols of these texts."""
-        texts = PromptTexts(self.ends, self.there, self.asked, self.walk)
+        texts = PromptTexts(
+            self.ends, self.there, self.asked, self.walk, self.lasting
+        )
         n = self.there.shape[1]
         return Symbols(self.tokens, n, causal=True, texts=texts)
 
@@ -83,12 +88,13 @@ class PromptContexts:
         """The same texts: behind a position that is asked stands what the claim says there."""
         there = self.there.copy()
         values, possible = _by_place(symbols, said)
-        for e, end in enumerate(self.ends):
-            for i in range(end, self.last[e]):
-                row = set(np.ravel(values[e, i])[np.ravel(possible[e, i])])
-                if self.begin in row - {None}:
-                    raise Rejected("an answer may hold the first token")
-                there[e, i + 1] &= np.array([t in row for t in self.tokens])
+        for e, i in np.argwhere(self.asked):
+            if i == self.last[e]:
+                continue
+            row = set(np.ravel(values[e, i])[np.ravel(possible[e, i])])
+            if self.begin in row - {None}:
+                raise Rejected("an answer may hold the first token")
+            there[e, i + 1] &= np.array([t in row for t in self.tokens])
         return replace(self, there=there)
 
 
@@ -121,42 +127,6 @@ def check_ends(
                 raise Rejected("an answer may end somewhere else")
 
 
-def asked_parts(
-    contexts: PromptContexts, said: Expression
-) -> list[PromptContexts]:
-    """The same with a part of the positions that are asked each, all of them together: where a case
-    of the claim is told by the end and the index, its positions are a part.
-    """
-    pairs, _ = branches_of(said.args) if said.op == "cases" else ([], None)
-    whens = [when for when, _ in pairs]
-    told = [
-        x
-        for x in whens
-        if not isinstance(x, Expression) or x.ops <= _OF_THE_END
-    ]
-    if not whens or len(told) < len(whens):
-        return [contexts]
-    which = np.full(contexts.asked.shape, -1)
-    for e, i in np.argwhere(contexts.asked):
-        end, here = (x + contexts.skipped for x in (contexts.ends[e], i))
-        which[e, i] = _branch(whens, int(end), int(here))
-    return [
-        replace(contexts, asked=which == x)
-        for x in np.unique(which[which >= 0])
-    ]
-
-
-def _branch(whens: list[Any], end: int, here: int) -> int:
-    """The number of the first case that holds, or one more than all."""
-    for number, when in enumerate(whens):
-        truth = when
-        if isinstance(when, Expression):
-            truth = evaluate(when, [""] * (here + 1), end=end)
-        if truth not in (0, None):
-            return number
-    return len(whens)
-
-
 def contexts_of(model: Model, claim: Answers) -> PromptContexts:
     """The texts of a claim. Raises Rejected where they are not of a kind that is known here."""
     vocabulary = model.vocabulary
@@ -178,7 +148,11 @@ def contexts_of(model: Model, claim: Answers) -> PromptContexts:
     if len(set(vocabulary.tokens)) < len(vocabulary.tokens):
         raise Rejected("a token is named twice")
     n = model.n_ctx - skipped
-    lengths = {m: _length(claim, m - 1) for m in steps}
+    open_end = _is_of_text(claim)
+    lengths = {
+        m: model.n_ctx - m + 1 if open_end else _length(claim, m - 1)
+        for m in steps
+    }
     there = np.zeros((len(steps), n, len(tokens)), dtype=bool)
     ends, last = [], []
     for row, (m, of_place) in enumerate(sorted(steps.items())):
@@ -203,6 +177,7 @@ def contexts_of(model: Model, claim: Answers) -> PromptContexts:
         asked,
         walk.prompts,
         walk.of_tokens(tokens, skipped),
+        claim.length if open_end else None,  # type: ignore[arg-type]
     )
 
 
@@ -211,13 +186,19 @@ def _behind(steps: dict[int, list[set[str]]]) -> set[str]:
     return {c for places in steps.values() for x in places[1:] for c in x}
 
 
+def _is_of_text(claim: Answers) -> bool:
+    """True if the length of an answer depends on more than the end of its prompt."""
+    length = claim.length
+    return isinstance(length, Expression) and not length.ops <= OF_THE_END
+
+
 def _length(claim: Answers, end: int) -> int:
     """How many tokens the answer to a prompt with this end has."""
     length = claim.length
     if isinstance(length, int):
         return length
-    if not isinstance(length, Expression) or not length.ops <= _OF_THE_END:
-        raise Rejected("how long an answer is depends on more than the end")
+    if length is None:
+        raise Rejected("nobody says how long an answer is")
     try:
         found = evaluate(length, [""] * (end + 1), end=end)
     except ProgramError as error:

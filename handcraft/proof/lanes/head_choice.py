@@ -57,6 +57,20 @@ def levels_of(scores: PairScores) -> tuple[Array, Array]:
     return levels, gaps
 
 
+def alone_at_levels(scores: PairScores) -> tuple[Array, Array] | None:
+    """The levels and the gaps, if at each level that can be the greatest there is one position at
+    most, so that values need not be compared; else None.
+    """
+    levels, gaps = levels_of(scores)
+    try:
+        reached = reached_by(scores, levels)
+    except Rejected:  # with what is read there it may be told
+        return None
+    if not scores.pairs.one_at_each(levels, reached):
+        return None
+    return levels, gaps
+
+
 def chosen_by(
     head: HeadScores,
     scores: PairScores,
@@ -68,7 +82,9 @@ def chosen_by(
     """What a head brings of lanes, each at the one position of the greatest level."""
     pairs = scores.pairs
     reached = reached_by(scores, levels)
-    same, alone = spread_at(head.symbols, pairs, levels, reached, values)
+    same, alone = [0.0] * len(values), True
+    if not pairs.one_at_each(levels, reached):
+        same, alone = spread_at(head.symbols, pairs, levels, reached, values)
     labels = (*pairs.queries, *pairs.keys)
     table = np.maximum(levels, -1).reshape(head.symbols.shape(labels))
     form = Form(labels, table)

@@ -52,17 +52,14 @@ def said_at_most(e: Any, tokens: Collection[str]) -> set[Any] | None:
     if e.op == "token_at":
         return {*tokens, None}
     parts = _parts(e)
-    if parts is None:
+    known = [said_at_most(part, tokens) for part in parts or ()]
+    if parts is None or None in known:
         return None
-    found: set[Any] = set()
-    for part in parts:
-        known = said_at_most(part, tokens)
-        if known is None:
-            return None
-        found |= known
-    if e.op == "otherwise":  # the first one, where it is defined
-        last = said_at_most(e.args[1], tokens) or set()
-        return found - ({None} - last)
+    found = {x for part in known for x in part or ()}
+    if e.op == "otherwise" and None not in (known[1] or ()):
+        return found - {
+            None
+        }  # it is the second one where the first is not defined
     return found
 
 

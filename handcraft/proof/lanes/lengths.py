@@ -1,6 +1,6 @@
 """The length of answers by what the text adds up to, and that the stop token is due just there.
 
-    texts_of(model, claim)    the texts of a claim, whatever their length depends on
+    asked_contexts(model, claim)    the texts of a claim, whatever their length depends on
     check_stop(...)           that at each position that is asked the claim is the stop token if it
                               is the last one of its answer, and only then
 
@@ -37,14 +37,16 @@ from handcraft.sequence.expression import Expression
 _OF_TEXT = "how long an answer is depends on more than the end and one sum"
 
 
-def texts_of(model: Model, claim: Answers) -> PromptContexts:
+def asked_contexts(model: Model, claim: Answers) -> PromptContexts:
     """The texts of a claim. Raises Rejected where they are not of a kind that is known here."""
     contexts = contexts_of(model, claim)
     if contexts.length is None:
         return contexts
     there = contexts.there.copy()
     said = said_at_most(claim.answer, model.vocabulary.tokens)
-    if said is not None:  # behind the last one, which is the stop token, is nothing
+    if (
+        said is not None
+    ):  # behind the last one, which is the stop token, is nothing
         can = np.array([t in said - {claim.stop} for t in contexts.tokens])
         for row, end in enumerate(contexts.ends):
             there[row, end + 1 :] &= can
@@ -66,9 +68,7 @@ def _lasting(contexts: PromptContexts) -> Lasting:
         for at in np.flatnonzero(sums[row, end].any(axis=0)):
             found = _said(symbols, form, row, end, low + int(at))
             if not isinstance(found, int) or found < 1:
-                raise Rejected(
-                    "the length of an answer is no number from 1 on"
-                )
+                raise Rejected("the length of an answer is no number from 1 on")
             if end + found > n:
                 raise Rejected("a prompt and its answer do not fit the window")
             lengths[row, at] = found
@@ -76,9 +76,11 @@ def _lasting(contexts: PromptContexts) -> Lasting:
 
 
 def _weights(symbols: Symbols, form: Form) -> Array:
-    """What the tokens weigh in the only sum that a form depends on."""
+    """What the tokens weigh in the only sum that a form depends on; nothing where there is none."""
     places = {(0, AT_END), (0, AT_INDEX)}
     sums = [s for side, s in form.labels if (side, s) not in places]
+    if not sums:  # the end says it
+        return np.zeros(len(symbols.alphabet), dtype=np.int64)
     known = [symbols.known.get(("weights", s)) for s in sums]
     if len(known) != 1 or known[0] is None or known[0][0] != ((1, AT_TOKEN),):
         raise Rejected(_OF_TEXT)

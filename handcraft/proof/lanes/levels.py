@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.alike import alike
 from handcraft.proof.lanes.by_end import by_end, key_values
 from handcraft.proof.lanes.forms import Form, as_objects, collapsed
@@ -52,13 +51,9 @@ class LevelTable:
         if symbols.texts is not None and (0, AT_END) not in wide:
             form = by_end(symbols, form)
             wide = widened(symbols, form.labels)
-        if symbols.texts is not None and (0, AT_END) not in wide:
-            raise Rejected("the pairs of a choice are too many to be placed")
-        form = (
-            self._settled(form)
-            if symbols.texts is None
-            else self._settled_at(form, wide)
-        )
+        # where pairs are too many to be placed in a text, they are looked at by themselves
+        placed = symbols.texts is not None and (0, AT_END) in wide
+        form = self._settled_at(form, wide) if placed else self._settled(form)
         self.labels = form.labels
         self.queries, self.keys = by_side(self.labels)
         self.pairs = PairTable.of(symbols, self.queries, self.keys)

@@ -18,13 +18,16 @@ import numpy as np
 from handcraft.core.errors import printable
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.choices import Levels
+from handcraft.proof.lanes.derived import applied_to_few
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
+    at_index,
     composed,
     constant_form,
     moved_to_key,
     over,
+    ranked,
     variable,
 )
 from handcraft.proof.lanes.levels import one_at_most
@@ -80,7 +83,7 @@ class MeaningForms:
     def _form(self, e: Expression) -> Form:
         if e.op in _COMPUTED:
             args = [self.of(arg) for arg in e.args]
-            return applied(
+            return applied_to_few(
                 self.symbols, lambda *values: combine(e, values), *args
             )
         if e.op not in self._asked:
@@ -109,12 +112,9 @@ class MeaningForms:
         )
 
     def _same(self, place: Form, index: Form) -> Form:
-        def same(a: Any, b: Any) -> int:
-            if isinstance(a, str):
-                raise Rejected("a position is no text")
-            return 0 if a is not None and a == b else -1
-
-        return applied(self.symbols, same, place, index)
+        if any(isinstance(x, str) for x in place.table.reshape(-1).tolist()):
+            raise Rejected("a position is no text")
+        return at_index(self.symbols, place, index)
 
     def _selected(self, value: Form, levels: Form, default: Form) -> Form:
         """A value at the position that is selected, or the default."""
@@ -194,11 +194,8 @@ class MeaningForms:
         where = self._condition(selection_of(e).condition)
         index = moved_to_key(self.symbols, variable(self.symbols, AT_INDEX))
         most = self.symbols.n
-        levels = applied(
-            self.symbols,
-            lambda w, i: (i if sign > 0 else most - i) if w else -1,
-            where,
-            index,
+        levels = ranked(
+            self.symbols, where, index, lambda i: i if sign > 0 else most - i
         )
         return self._index_of(levels)
 

@@ -382,8 +382,7 @@ class LaneStream:
     ) -> tuple[Labels, Zonotope]:  # -> [n_row, n_vocab]
         """The logits at a position, a row for each values of these symbols and the lanes' own."""
         lanes = self.text if self.asked is None else self.asked
-        self._bound(lanes)
-        self._size(lanes, self.wte.T, np.zeros(len(self.wte)))
+        self._logits_fit()
         read = [
             i
             for i in range(self.wte.shape[1])
@@ -394,6 +393,17 @@ class LaneStream:
         wide, rows, _ = gathered(self.symbols, [lanes[i] for i in read], labels)
         w = self.wte[:, read].T
         return wide, self.floats.linear(rows, w, np.zeros(w.shape[1]))
+
+    def _logits_fit(self) -> None:
+        """Check that no logit can overflow, asked or not: a run ends at one that is no number."""
+        none = np.zeros(len(self.wte))
+        for lanes in filter(None, (self.text, self.asked, self.first)):
+            self._bound(lanes)
+            self._size(lanes, self.wte.T, none)
+        if self._sizes is not None:
+            logits = _through(self._sizes, self.wte.T, none)
+            if not (logits < _OVERFLOW).all():
+                raise Rejected("a logit could overflow")
 
 
 def _through(sizes: Array, w: Array, b: Array) -> Array:

@@ -24,6 +24,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.lasting import Lasting
 from handcraft.proof.lanes.walks import TokenWalk
 
 AxisLabel: TypeAlias = tuple[int, int]
@@ -75,12 +76,14 @@ class PromptTexts:
     there  [n_end, n_index, n_token] True if a text with this end can have this token there
     asked  [n_end, n_index] True for positions at which something is claimed
     walk   the automaton of the prompts, where it is known
+    lasting  how long answers are, where the text decides it
     """
 
     ends: tuple[int, ...]
     there: Array
     asked: Array
     walk: TokenWalk | None = None
+    lasting: Lasting | None = None
 
 
 @dataclass
