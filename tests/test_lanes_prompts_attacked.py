@@ -18,6 +18,8 @@ from handcraft.core.errors import WeightsError
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
+from handcraft.proof.lanes.next_meaning import NextMeaning
+from handcraft.proof.lanes.symbols import Symbols
 from handcraft.recipes import addresses, attend_to
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
@@ -156,3 +158,13 @@ def test_a_logit_that_overflows_at_the_first_token_of_a_text_is_refused() -> (
         replace(model, weights=weights)("^ab")
     with pytest.raises(Rejected, match="could overflow"):
         measured_lanes(replace(model, weights=weights), ())
+
+
+def test_a_context_has_no_end_of_a_prompt() -> None:
+    """What follows any context is asked of texts without a prompt: no symbol stands for its end."""
+    symbols = Symbols(("a", "b"), 3, causal=True)
+    meaning = NextMeaning(symbols)
+    count = Expression(op="count", where=((0, "a"),))
+    assert meaning.of(count).labels
+    with pytest.raises(Rejected, match="'end' is not known here"):
+        meaning.of(end)

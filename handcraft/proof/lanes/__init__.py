@@ -23,6 +23,7 @@
     needed       the heads that are followed where nobody asks
     widened      tables of pairs, by what these texts can have alone
     alike        symbols of keys that are the same wherever they count
+    placed       choices of a position whose index is known; head_placed: heads that make them
     next_meaning the meaning of a claim on what follows any context
     refined      heads that find what a claim finds, where that finds any
     silence      after how many contexts a claim says nothing

@@ -23,6 +23,11 @@ from handcraft.proof.lanes.forms import (
     variable,
 )
 from handcraft.proof.lanes.meaning import MeaningForms
+from handcraft.proof.lanes.placed import (
+    PlacedChoice,
+    index_of_place,
+    read_there,
+)
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
@@ -150,16 +155,36 @@ class AskedMeaning(MeaningForms):
     def _read_from(self, value: Form, first: Form, place: Form) -> Form:
         """A value at the position of this index, or at the first token; None where neither is."""
         self._not_behind(place)
+        if (known := self._read_placed(value, first, place)) is not None:
+            return known
         with self.symbols.of_asked(False):  # a key stands anywhere
             index = moved_to_key(self.symbols, self.placed(AT_INDEX))
         same = self._same(place, index)
-        begun = applied(
+        return self._selected(value, same, self._begun(place, first))
+
+    def _read_placed(
+        self, value: Form, first: Form, place: Form
+    ) -> Form | None:
+        """The same, where positions are chosen by their places and this one is known."""
+        if not self.symbols.placed or self.at_key:
+            return None
+        places = index_of_place(self.symbols, place, self.skipped)
+        if places is None:
+            return None
+        return read_there(
+            value,
+            PlacedChoice(self.symbols, places),
+            self._begun(place, first),
+        )
+
+    def _begun(self, place: Form, first: Form) -> Form:
+        """What is read where a place is that of the first token, else None."""
+        return applied(
             self.symbols,
             lambda at, x: x if self.skipped and at == 0 else None,
             place,
             first,
         )
-        return self._selected(value, same, begun)
 
     def _not_behind(self, place: Form) -> None:
         """Check that a key reads no place behind it, which it does not see itself."""

@@ -23,6 +23,7 @@ from handcraft.proof.lanes.head_choice import (
     levels_of,
 )
 from handcraft.proof.lanes.head_mean import mean_of_several
+from handcraft.proof.lanes.head_placed import chosen_at_places
 from handcraft.proof.lanes.head_prompt import chosen_in_prompts
 from handcraft.proof.lanes.head_sum import is_sum, sum_of_head
 from handcraft.proof.lanes.numbers import LaneNumbers, gathered
@@ -74,6 +75,8 @@ class HeadReading:
         """What the head brings to a position of a text, a lane for each value, with a remainder
         and no shared errors. Raises Rejected for a head of no known kind.
         """
+        if self.symbols.placed:
+            return chosen_at_places(self.scores, queries, keys, values, begin)
         found = self.scores.of(queries, keys, begin)
         if is_sum(found, begin):
             return [sum_of_head(self.scores, found, lane) for lane in values]

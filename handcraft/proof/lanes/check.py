@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +40,7 @@ from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.next_meaning import NextMeaning, said_next
 from handcraft.proof.lanes.numbers import gathered
 from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
+from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.silence import spoken_contexts
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import Symbols
@@ -219,15 +221,27 @@ class _OfPrompts:
     def run(self) -> ShownByLanes:
         """What is shown. Raises Rejected."""
         contexts = asked_contexts(self.model, self.claim)
-        contexts = narrowed_by_parts(contexts, self.answer, self._said)
-        found = [self._part(x) for x in asked_parts(contexts, self.answer)]
+        if self.answer.ops <= OF_PLACES:
+            with suppress(Rejected):  # by places alone, which costs little
+                return self._shown(contexts, placed=True)
+        return self._shown(contexts, placed=False)
+
+    def _shown(self, contexts: PromptContexts, *, placed: bool) -> ShownByLanes:
+        def said(part: PromptContexts) -> tuple[Symbols, Form]:
+            return self._said(part, placed=placed)
+
+        contexts = narrowed_by_parts(contexts, self.answer, said)
+        parts = asked_parts(contexts, self.answer)
+        found = [self._part(x, placed=placed) for x in parts]
         margin = min(least for least, _ in found)
         error = max(error for _, error in found)
         return ShownByLanes(contexts.prompts, margin, False, error, ())
 
-    def _part(self, contexts: PromptContexts) -> tuple[float, float]:
+    def _part(
+        self, contexts: PromptContexts, *, placed: bool
+    ) -> tuple[float, float]:
         """The least margin at some of the positions, and the greatest error of a difference."""
-        symbols, form = self._said(contexts)
+        symbols, form = self._said(contexts, placed=placed)
         self._check_stop(contexts, symbols, form)
         stream = LaneStream(self.model, contexts.begin, symbols)
         stream.run(lambda _, __: None)
@@ -247,9 +261,11 @@ class _OfPrompts:
         meaning = AskedMeaning(symbols, contexts)
         check_stop(contexts, symbols, meaning, form, self.claim.stop)
 
-    def _said(self, contexts: PromptContexts) -> tuple[Symbols, Form]:
+    def _said(
+        self, contexts: PromptContexts, *, placed: bool
+    ) -> tuple[Symbols, Form]:
         """What the claim says, in symbols of the texts."""
-        symbols = contexts.symbols()
+        symbols = contexts.symbols(placed=placed)
         form = AskedMeaning(symbols, contexts).of(self.answer)
         with symbols.of_asked(True):
             return symbols, of_few_rows(symbols, form)

@@ -41,6 +41,8 @@ from handcraft.proof.lanes.walked import is_walked
 class Levels(LevelTable):
     """A choice among positions by whole levels, -1 for what is never selected."""
 
+    telling = AT_INDEX
+
     def picked(self, symbol: int) -> Form:
         """The symbol at the position that is selected."""
         first: Levels = self.symbols.known.setdefault(

@@ -12,6 +12,7 @@ of this file: it says too much rather than too little, but the number of prompts
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.forms import Form, over
 from handcraft.proof.lanes.lasting import Lasting
+from handcraft.proof.lanes.placed import said_at_places
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
@@ -76,33 +78,47 @@ class PromptContexts:
         """The tokens before index 0."""
         return int(self.begin is not None)
 
-    def symbols(self) -> Symbols:
-        """Symbols of these texts."""
+    def symbols(self, *, placed: bool = False) -> Symbols:
+        """Symbols of these texts; `placed` if positions are chosen by their places alone."""
         texts = PromptTexts(
             self.ends, self.there, self.asked, self.walk, self.lasting
         )
         n = self.there.shape[1]
-        return Symbols(self.tokens, n, causal=True, texts=texts)
+        return Symbols(self.tokens, n, causal=True, texts=texts, placed=placed)
 
     def narrowed(self, symbols: Symbols, said: Form) -> PromptContexts:
         """The same texts: behind a position that is asked stands what the claim says there."""
         there = self.there.copy()
-        values, possible = _by_place(symbols, said)
-        for e, i in np.argwhere(self.asked):
-            if i == self.last[e]:
-                continue
-            row = set(np.ravel(values[e, i])[np.ravel(possible[e, i])])
-            if self.begin in row - {None}:
-                raise Rejected("an answer may hold the first token")
-            there[e, i + 1] &= np.array([t in row for t in self.tokens])
+        for e in range(len(self.ends)):
+            values = values_by_place(symbols, said, e)
+            for i in np.flatnonzero(self.asked[e]):
+                row = values[i]
+                if i == self.last[e]:
+                    continue
+                if self.begin in row - {None}:
+                    raise Rejected("an answer may hold the first token")
+                there[e, i + 1] &= np.array([t in row for t in self.tokens])
         return replace(self, there=there)
+
+
+def values_by_place(
+    symbols: Symbols, said: Form, end: int
+) -> list[set[Any]]:  # -> [n_index]
+    """What a claim says at each place of the texts with the end of this number."""
+    with symbols.of_asked(True):
+        if (found := said_at_places(symbols, said, end)) is not None:
+            return found
+        values, possible = _by_place(symbols, said)
+    return [
+        set(np.ravel(row)[np.ravel(can)].tolist())
+        for row, can in zip(values[end], possible[end], strict=True)
+    ]
 
 
 def _by_place(symbols: Symbols, said: Form) -> tuple[Array, Array]:
     """What a claim says, by the end of the prompt and the index, and which of it can be."""
     labels = tuple(sorted({*said.labels, (0, AT_INDEX), (0, AT_END)}))
-    with symbols.of_asked(True):
-        possible = symbols.possible(labels)
+    possible = symbols.possible(labels)
     values = over(symbols, said, labels)
     place = labels.index((0, AT_END)), labels.index((0, AT_INDEX))
     return np.moveaxis(values, place, (0, 1)), np.moveaxis(
@@ -116,12 +132,11 @@ def check_ends(
     """Raise Rejected unless an answer has the stop token as its last one, and nowhere else."""
     if stop is None:
         return
-    values, possible = _by_place(symbols, said)
     for e, end in enumerate(contexts.ends):
+        values = values_by_place(symbols, said, e)
         for i in range(end, contexts.last[e] + 1):
             # none where it is of another part
-            row = np.ravel(values[e, i])[np.ravel(possible[e, i])].tolist()
-            is_stop = [x == stop for x in row]
+            is_stop = [x == stop for x in values[i]]
             ends = i == contexts.last[e]
             if not all(is_stop) if ends else any(is_stop):
                 raise Rejected("an answer may end somewhere else")

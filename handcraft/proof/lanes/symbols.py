@@ -95,6 +95,7 @@ class Symbols:
     texts   of prompts and their answers, else None
     asking  True while the position that asks is one at which something is claimed
     later   True while the key is one that stands behind it, which it does not see
+    placed  True if a position whose index is known is chosen by that alone, without its pairs
     """
 
     alphabet: tuple[str, ...]
@@ -103,6 +104,7 @@ class Symbols:
     texts: PromptTexts | None = None
     asking: bool = False
     later: bool = False
+    placed: bool = False
     all: list[LaneSymbol] = field(default_factory=list)
     known: dict[Any, Any] = field(default_factory=dict)
     choices: dict[Any, int] = field(default_factory=dict)
