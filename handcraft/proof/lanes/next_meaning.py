@@ -45,6 +45,7 @@ class NextMeaning(AskedMeaning):
         at_key: bool = False,
     ) -> None:
         super().__init__(symbols, contexts or _AnyText(), at_key=at_key)
+        del self._asked["end"]  # there is no prompt
 
     def of(self, e: Any) -> Form:
         """The form of an expression, or of a constant. Raises Rejected."""
