@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -26,6 +27,7 @@ from handcraft import Neuron, Program, each, next_token, token, verify
 from handcraft.core.errors import HandcraftError
 from handcraft.core.gpt2 import gpt2, recorder
 from handcraft.model import Model
+from handcraft.proof.certificate_files import certify, check_certificate
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes import refined
 from handcraft.proof.lanes.check import measured_lanes
@@ -33,6 +35,7 @@ from handcraft.proof.lanes.next_meaning import NextMeaning
 from handcraft.proof.lanes.silence import spoken_contexts
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import Symbols
+from handcraft.proof.verify import silent
 from handcraft.results.suites.drawing import KINDS, drawn
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
@@ -133,6 +136,17 @@ def test_more_contexts_than_can_be_run_are_counted_too() -> None:
     assert shown.contexts == sum(3**m for m in n)
     # silent where the last letter is none of those before it
     assert shown.spoken == sum(3**m - 3 * 2 ** (m - 1) for m in n)
+
+
+def test_a_certificate_may_be_about_very_many_contexts(tmp_path: Path) -> None:
+    """Of 150 letters there are more than 2^200, which is written and read."""
+    model, path = repeated(150), tmp_path / "c.json"
+    assert certify(model, path, silent).verdict == "proved"
+    report = check_certificate(model, path)
+    assert (report.verdict, report.contexts) == (
+        "proved",
+        sum(3**m for m in range(1, 151)),
+    )
 
 
 @pytest.mark.slow
