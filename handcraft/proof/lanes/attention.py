@@ -18,10 +18,12 @@ import numpy as np
 from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
 from handcraft.proof.lanes.head_choice import (
     SeveralDiffer,
+    alone_at_levels,
     chosen_by,
     levels_of,
 )
 from handcraft.proof.lanes.head_mean import mean_of_several
+from handcraft.proof.lanes.head_placed import chosen_at_places
 from handcraft.proof.lanes.head_prompt import chosen_in_prompts
 from handcraft.proof.lanes.head_sum import is_sum, sum_of_head
 from handcraft.proof.lanes.numbers import LaneNumbers, gathered
@@ -73,12 +75,17 @@ class HeadReading:
         """What the head brings to a position of a text, a lane for each value, with a remainder
         and no shared errors. Raises Rejected for a head of no known kind.
         """
+        if self.symbols.placed:
+            return chosen_at_places(self.scores, queries, keys, values, begin)
         found = self.scores.of(queries, keys, begin)
         if is_sum(found, begin):
             return [sum_of_head(self.scores, found, lane) for lane in values]
+        if self.symbols.texts is None and (apart := alone_at_levels(found)):
+            return chosen_by(self.scores, found, *apart, values, begin)
         # the keys with what is read there, so that values can be compared
         labels, wide = self._with_values(keys, values)
-        found = self.scores.of(queries, (labels, wide), begin)
+        if labels != keys[0]:
+            found = self.scores.of(queries, (labels, wide), begin)
         if self.symbols.texts is not None:
             return chosen_in_prompts(self.scores, found, values, begin)
         levels, gaps = levels_of(found)
@@ -110,4 +117,4 @@ def keys_of(
 ) -> tuple[Labels, Zonotope]:
     """Lanes of one position as rows."""
     labels, rows, _ = gathered(symbols, lanes)
-    return labels, rows.plain()
+    return labels, rows

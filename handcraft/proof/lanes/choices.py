@@ -35,10 +35,13 @@ from handcraft.proof.lanes.symbols import (
     spread,
 )
 from handcraft.proof.lanes.totals import total_form
+from handcraft.proof.lanes.walked import is_walked
 
 
 class Levels(LevelTable):
     """A choice among positions by whole levels, -1 for what is never selected."""
+
+    telling = AT_INDEX
 
     def picked(self, symbol: int) -> Form:
         """The symbol at the position that is selected."""
@@ -54,7 +57,11 @@ class Levels(LevelTable):
             if any(isinstance(x, Nowhere) for x in places):
                 raise Rejected("what all positions share, read at none")
             return variable(self.symbols, symbol)
-        if (known := self._known_form(symbol)) is not None:
+        place = ("read", self.symbols.asking, self.number, symbol)
+        known: Form | None = self.symbols.known.get(place)
+        known = self._known_form(symbol) if known is None else known
+        if known is not None:
+            self.symbols.known[place] = known
             return known
         key = ("picked", self.symbols.asking, self.number, symbol)
         if key not in self.symbols.known:
@@ -64,12 +71,14 @@ class Levels(LevelTable):
                 if moved is None
                 else moved
             )
-        form: Form = self.symbols.known[key]
-        return form
+        found: Form = self.symbols.known[key]
+        return found
 
     def _known_form(self, symbol: int) -> Form | None:
         """The symbol at the selected position, where no symbol of its own is needed."""
         found = self.certain(symbol)
+        if found is None and is_walked(self.symbols, symbol):
+            found = found_there(self, symbol)
         if found is None and self.symbols.texts is not None:
             found = self._itself_at(symbol)
             if found is None:

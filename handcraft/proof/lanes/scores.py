@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,6 +73,8 @@ class HeadScores:
     def divided(self, q: Zonotope, k: Zonotope) -> tuple[Array, Array]:
         """The scores of one query, after the division by the root of the width."""
         low, high = self.floats.dot(q.plain(), k.plain())
+        less = shared_in(q, k)
+        low, high = low + less, high - less
         root = math.sqrt(self.d_head)
         error = 4 * (self.floats.u + 2.0**-52)
 
@@ -112,14 +115,18 @@ class HeadScores:
         by_shared = by_shared.reshape(-1, pairs.mask.shape[1])
         low, high = np.zeros(pairs.mask.shape), np.zeros(pairs.mask.shape)
         first = np.full((2, len(pairs.mask)), -np.inf)
-        for row, (i, j) in enumerate(zip(of_query, of_shared, strict=True)):
-            found = self._row(
-                queries[1][i : i + 1], keys[1][by_shared[j]], begin
-            )
-            low[row], high[row], first[0, row], first[1, row] = found
+        known: dict[Any, Any] = {}
+        asked = self.symbols.possible(wide).reshape(-1)
+        for row in np.flatnonzero(asked):  # others are of no position
+            i, j = of_query[row], of_shared[row]
+            q = queries[1][i : i + 1]
+            key = q.c.tobytes(), q.radius.tobytes(), j
+            if key not in known:
+                known[key] = self.row(q, keys[1][by_shared[j]], begin)
+            low[row], high[row], first[0, row], first[1, row] = known[key]
         return PairScores(pairs, low, high, first[0], first[1])
 
-    def _row(
+    def row(
         self, q: Zonotope, keys: Zonotope, begin: Begin
     ) -> tuple[Array, Array, float, float]:
         """The scores of one query, all less one number that is the same for all: what the error of
@@ -150,6 +157,17 @@ class HeadScores:
         error = error + (whole + apart) * 2.0**-45
         less = (whole - apart) / root
         return low + less - error, high - less + error
+
+
+def shared_in(q: Zonotope, k: Zonotope) -> Array:  # [1, m], [n, m] -> [n]
+    """By how much less the errors that the lanes of a key share can move its score than as many
+    errors, each of one lane.
+    """
+    b = q.c[0]  # [m]
+    apart = np.abs(k.g).sum(axis=2) @ np.abs(b)
+    whole = np.abs(np.einsum("m,nme->ne", b, k.g)).sum(axis=1)
+    less = (apart - whole) - apart * 2.0**-40
+    return np.asarray(np.where(less > 0, less, 0.0))
 
 
 def row_numbers(

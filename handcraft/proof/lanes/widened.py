@@ -48,7 +48,19 @@ def widened(symbols: Symbols, labels: Labels) -> Labels:
     if any(side == 1 for side, _ in labels):
         more.add((1, AT_INDEX))
     wide = tuple(sorted({*labels, *more}))
+    if _rows(symbols, wide) > MOST_TABLE_ROWS and symbols.is_one_asked:
+        # the end says which position asks
+        wide = tuple(sorted({*labels, *more - {(0, AT_INDEX)}}))
     return wide if _rows(symbols, wide) <= MOST_TABLE_ROWS else labels
+
+
+def _beside_end(symbols: Symbols, labels: Labels) -> Labels:
+    """The same, or labels with the end alone where that would be too much."""
+    wide = widened(symbols, labels)
+    fewer = tuple(sorted({*labels, (0, AT_END)}))
+    if wide == labels and _rows(symbols, fewer) <= MOST_TABLE_ROWS:
+        return fewer
+    return wide
 
 
 def _rows(symbols: Symbols, labels: Labels) -> int:
@@ -71,7 +83,7 @@ def kept_rows(
 
 def settled(symbols: Symbols, form: Form) -> Form:
     """The form of a sum's weights as a table that equal ones have in common."""
-    wide = widened(symbols, form.labels)
+    wide = _beside_end(symbols, form.labels)
     numbers, values = in_numbers(form.table)
     numbers = np.broadcast_to(
         spread(numbers, form.labels, wide), symbols.shape(wide)
