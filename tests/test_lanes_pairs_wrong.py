@@ -270,7 +270,7 @@ def bent() -> Model:
     lane = np.flatnonzero(weights["wte"][model.vocabulary.ids["b"]])
     one, _ = np.flatnonzero(mlp["c_proj"]["w"][:, lane].any(axis=1))
     mlp["c_fc"]["w"][:, one] = 0
-    mlp["c_fc"]["b"][one] = 2.0**20
+    mlp["c_fc"]["b"][one] = 2.0**12
     return replace(model, weights=weights)
 
 
