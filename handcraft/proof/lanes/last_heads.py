@@ -111,9 +111,7 @@ class LastHeads:
     def _sizes(self) -> None:
         """How large the lanes are, and how far each can be off in the last sum and before it."""
         self.values = np.zeros(len(self.out))  # of all that is read
-        self.most = np.zeros(
-            len(self.out)
-        )  # of what is brought where it is asked
+        self.most = np.zeros(len(self.out))  # of what is brought
         for part, read in zip(self.parts, self.heads, strict=True):
             first = (np.abs(part.begin.v.c) + part.begin.v.radius)[0]
             most = np.maximum(first, [x.most for x in part.values]) * 1.001
@@ -131,9 +129,7 @@ class LastHeads:
         if head is None or head.mean:
             return 1.0
         shares = self.stream.symbols.n * head.share * (1 + head.off)
-        return min(
-            1.0, (shares + head.rest) * 1.001 + self.floats.least * 2**20
-        )
+        return min(1.0, (shares + head.rest) * 1.001)
 
     def _added(self, own: Array, most: Array) -> tuple[Array, Array]:
         """How large lanes are with what heads bring, and how far they can be off."""
