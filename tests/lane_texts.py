@@ -52,6 +52,9 @@ class OnText:
 
     def _computed(self, symbol: int, q: int) -> Any:
         known = self.symbols.all[symbol]
+        if ("classes", symbol) in self.symbols.known:
+            labels, classes = self.symbols.known["classes", symbol]
+            return self._entry(labels, classes, q, q)
         if known.choice is None:
             labels, weights = self.symbols.known["weights", symbol]
             return sum(self._entry(labels, weights, q, k) for k in self.seen(q))

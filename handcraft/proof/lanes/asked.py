@@ -14,7 +14,7 @@ from typing import Any
 
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.contexts import PromptContexts
-from handcraft.proof.lanes.derived import applied_to_few
+from handcraft.proof.lanes.derived import applied_to_few, smaller_form
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -137,6 +137,9 @@ class AskedMeaning(MeaningForms):
     def _read_from(self, value: Form, first: Form, place: Form) -> Form:
         """A value at the position of this index, or at the first token; None where neither is."""
         self._not_behind(place)
+        if self.symbols.few:
+            with self.symbols.of_asked(False):
+                value = smaller_form(self.symbols, value)
         with self.symbols.of_asked(False):  # a key stands anywhere
             index = moved_to_key(self.symbols, self.placed(AT_INDEX))
         same = self._same(place, index)

@@ -39,7 +39,7 @@ from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.numbers import gathered
 from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.stream import LaneStream
-from handcraft.proof.lanes.symbols import Symbols
+from handcraft.proof.lanes.symbols import Symbols, TooManyRows
 from handcraft.sequence.expression import Expression
 
 
@@ -86,15 +86,16 @@ class _OfTexts:
         self.claim = claim_of_tag(model)
         self.believed = believed  # False: what does not hold is Rejected
         self.wanted = list(invariants)
-        self.found: list[Invariant] = []
-        self.passed: set[str] = set()
+        self.found: list[Invariant]
+        self.passed: set[str]
 
-    def run(self) -> ShownByLanes:
-        """What is shown. Raises Rejected."""
+    def run(self, *, few: bool) -> ShownByLanes:
+        """What is shown, with tables that are kept small, or not. Raises Rejected."""
+        self.found, self.passed = [], set()
         claim = self.claim
         alphabet: tuple[str, ...] = claim.alphabet or ()
         n = self.model.n_ctx - 1
-        symbols = Symbols(alphabet, n, self.model.causal)
+        symbols = Symbols(alphabet, n, self.model.causal, few=few)
         stream = LaneStream(self.model, str(claim.begin), symbols)
         # what is claimed comes first, so that what heads count is said in its symbols
         self.meaning = MeaningForms(stream.symbols)
@@ -167,8 +168,9 @@ class _OfPrompts:
         self.claim = claim
         self.answer = claim.answer
 
-    def run(self) -> ShownByLanes:
-        """What is shown. Raises Rejected."""
+    def run(self, *, few: bool) -> ShownByLanes:
+        """What is shown, with tables that are kept small, or not. Raises Rejected."""
+        self.few = few
         contexts = contexts_of(self.model, self.claim)
         contexts = narrowed_by_parts(contexts, self.answer, self._said)
         found = [self._part(x) for x in asked_parts(contexts, self.answer)]
@@ -191,6 +193,7 @@ class _OfPrompts:
     def _said(self, contexts: PromptContexts) -> tuple[Symbols, Form]:
         """What the claim says, in symbols of the texts."""
         symbols = contexts.symbols()
+        symbols.few = self.few
         form = AskedMeaning(symbols, contexts).of(self.answer)
         with symbols.of_asked(True):
             return symbols, of_few_rows(symbols, form)
@@ -257,7 +260,7 @@ def _check_of(
 def _run(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
     try:
         with np.errstate(all="ignore"):
-            return pass_.run()
+            return _in_few_rows(pass_)
     except ProgramError as error:
         raise Rejected(printable(str(error))) from None
     except (
@@ -270,6 +273,17 @@ def _run(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
         raise Rejected(
             f"it is not consistent: {printable(str(error))}"
         ) from None
+
+
+def _in_few_rows(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
+    """What is shown: where a table is too large, with tables that are kept small."""
+    try:
+        return pass_.run(few=False)
+    except TooManyRows as why:
+        try:
+            return pass_.run(few=True)
+        except Rejected:
+            raise why from None
 
 
 def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:

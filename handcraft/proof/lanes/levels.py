@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.alike import alike
 from handcraft.proof.lanes.forms import Form, as_objects, collapsed
 from handcraft.proof.lanes.pair_table import PairTable, by_side
@@ -31,6 +30,7 @@ from handcraft.proof.lanes.symbols import (
     Labels,
     Nowhere,
     Symbols,
+    TooManyRows,
     spread,
 )
 from handcraft.proof.lanes.widened import kept_rows, places_of, widened
@@ -47,7 +47,7 @@ class LevelTable:
         form = _first_of_each(symbols, form)
         wide = widened(symbols, form.labels)
         if symbols.texts is not None and (0, AT_END) not in wide:
-            raise Rejected("the pairs of a choice are too many to be placed")
+            raise TooManyRows("the pairs of a choice are too many to be placed")
         form = (
             self._settled(form)
             if symbols.texts is None
