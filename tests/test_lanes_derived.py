@@ -72,8 +72,8 @@ def any_table_is_large() -> Iterator[None]:
     """A time in which small tables count as large."""
     of_prompts = PromptContexts.symbols
 
-    def few(contexts: PromptContexts) -> Symbols:
-        symbols = of_prompts(contexts)
+    def few(contexts: PromptContexts, **given: Any) -> Symbols:
+        symbols = of_prompts(contexts, **given)
         symbols.few = True
         return symbols
 

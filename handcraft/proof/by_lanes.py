@@ -1,5 +1,5 @@
 """The method `lanes`: a proof over the weights by what each lane holds, for texts that are answered
-at each position, causal or not, and for prompts that are answered.
+at each position, causal or not, for what follows any context, and for prompts that are answered.
 
     propose   the list of invariants that the program brings   lanes/propose.py
     check     it computes every lane from the weights          lanes/check.py
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from handcraft.claims.kinds import Each
+from handcraft.claims.kinds import After, Claim, Each, Predicate
 from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import printable
 from handcraft.model import Model
@@ -29,6 +29,8 @@ from handcraft.proof.lanes.check import (
     ShownByLanes,
     measured_lanes,
 )
+from handcraft.proof.lanes.greatest import is_most
+from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.propose import proposed
 from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally
@@ -36,22 +38,34 @@ from handcraft.proof.task import Outcome, Task
 from handcraft.sequence.expression import Expression
 
 _EVERY = 20_000  # texts up to which each is run
-_DRAWN = 2_000  # texts otherwise
+_DRAWN = 2_000  # texts otherwise, or as many as are so many tokens
+_TOKENS = 400_000
 _TOLD = 2.0**-20  # by how much a margin of a real run is off
 
 
 def is_for(model: Model) -> bool:
-    """True for a claim that is an expression: at each position of a text behind a first token, or
-    for what follows a prompt.
+    """True for a claim that is an expression, at each position of a text or for what follows a
+    context or a prompt, or a table of endings.
     """
     claim = model.program.claim if model.program else None
     if type(claim) is Answers:
         return isinstance(claim.answer, Expression) and model.causal
+    if type(claim) is After:
+        return model.causal
     return (
-        type(claim) is Each
-        and isinstance(claim.function, Expression)
-        and claim.begin is not None
-        and claim.alphabet is not None
+        type(claim) is Each or (type(claim) is Predicate and model.causal)
+    ) and isinstance(claim.function, Expression)
+
+
+def costs_little(claim: Claim) -> bool:
+    """True for a claim on prompts for which lanes need no table of what stands there: it reads
+    tokens at indices that are known, or asks for the token of the greatest number, which is found
+    two tokens at a time.
+    """
+    return (
+        type(claim) is Answers
+        and isinstance(claim.answer, Expression)
+        and (claim.answer.ops <= OF_PLACES or is_most(claim.answer))
     )
 
 
@@ -62,7 +76,7 @@ def by_lanes(task: Task) -> Outcome:
         return declined()
     if not is_for(task.model):
         return declined()
-    told = not task.claim.asks_prompts  # else the method before it said why
+    told = task.claim.whole_text  # else the other method says why
     try:
         shown = measured_lanes(task.model, _said_of(program))
     except Rejected as why:
@@ -137,7 +151,11 @@ def agreed(task: Task, shown: ShownByLanes) -> Outcome:
         )
     size = shown.contexts
     spoken = asked.checked if shown.silent else size
-    if shown.silent and asked.contexts < size:
+    if shown.spoken is not None:
+        spoken = shown.spoken
+        if asked.contexts == size and asked.checked != spoken:
+            return _bug(asked, f"it counts {spoken:,} where the claim speaks")
+    elif shown.silent and asked.contexts < size:
         return declined(
             "not proved by lanes: nobody counted where the claim is silent"
         )
@@ -164,8 +182,9 @@ def _asked(task: Task) -> Tally:
     if task.claim.asks_prompts:
         model = task.model
         language = task.claim.language(model.n_ctx, model.vocabulary)
-        drawn = draw_prompts(language, _DRAWN, math.inf)
-        return check_prompts(task.judge, drawn, math.inf, task.progress, _DRAWN)
+        count = min(_DRAWN, _TOKENS // model.n_ctx + 1)
+        drawn = draw_prompts(language, count, math.inf)
+        return check_prompts(task.judge, drawn, math.inf, task.progress, count)
     return draw_contexts(task.judge, _DRAWN, math.inf, task.progress)
 
 

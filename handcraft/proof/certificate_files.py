@@ -10,11 +10,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from handcraft.model import Model
-from handcraft.proof.by_lanes import agreed, certificate_of, is_for
+from handcraft.proof.by_lanes import (
+    agreed,
+    certificate_of,
+    costs_little,
+    is_for,
+)
 from handcraft.proof.checker import (
     Certificate,
     Rejected,
@@ -48,8 +54,29 @@ def certify(
     """
     start = time.monotonic()
     task = _task(model, progress, start + seconds)
-    if is_for(model):
-        return _certified_by_lanes(task, path, start)
+    reports: list[Report] = []
+    for certified in _ways(task):
+        reports.append(certified(task, path, start))
+        if reports[-1].verdict in ("proved", "refuted"):
+            return reports[-1]
+    return next((x for x in reports if x.method != "lanes"), reports[0])
+
+
+def _ways(task: Task) -> Sequence[Callable[[Task, Path, float], Report]]:
+    """The ways to prove a claim, in the order in which they are tried."""
+    if not is_for(task.model):
+        return [_certified_by_states]
+    if task.claim.whole_text:
+        return [_certified_by_lanes]
+    both = [_certified_by_lanes, _certified_by_states]
+    claim = task.claim
+    return (
+        both[::-1] if claim.asks_prompts and not costs_little(claim) else both
+    )
+
+
+def _certified_by_states(task: Task, path: Path, start: float) -> Report:
+    """The report on a proof that follows contexts."""
     try:
         certificate, found = recorded(task)
     except Undecided as why:

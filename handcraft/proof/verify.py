@@ -1,7 +1,8 @@
 """Verifies a model with the first method that decides within a budget.
 
     lanes        a proof over the weights by what each lane holds, of an expression at each
-                 position, or, where the next one finds none, of what follows a prompt
+                 position, of what follows any context, or, where the next one finds none, of what
+                 follows a prompt
     certificate  a proof over the weights, for every context and every order of float operations,
                  without enumerating contexts
     exhaustive   every context, or every prompt of the claim
@@ -27,7 +28,7 @@ from handcraft.claims.kinds import Claim
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
-from handcraft.proof.by_lanes import by_lanes
+from handcraft.proof.by_lanes import by_lanes, costs_little
 from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.claimed import (
     check_same,
@@ -152,9 +153,12 @@ def _check_methods(methods: Sequence[str]) -> None:
 
 
 def _in_turn(task: Task, methods: Sequence[str]) -> list[str]:
-    """The methods in their order; of prompts, contexts are followed before lanes are computed."""
+    """The methods in their order; of prompts, contexts are followed before lanes are computed, but
+    where lanes need no table of what stands there.
+    """
     both = {"lanes", "certificate"} <= set(methods)
-    if not (both and task.claim.asks_prompts):
+    claim = task.claim
+    if not (both and claim.asks_prompts) or costs_little(claim):
         return list(methods)
     others = [x for x in methods if x != "lanes"]
     others.insert(others.index("certificate") + 1, "lanes")

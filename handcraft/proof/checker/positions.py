@@ -269,13 +269,11 @@ class Counting(Memory):
             self.softmax.insert(known, key, -math.inf)
             for known, key in zip(past, keys, strict=True)
         ]
-        means = {
-            known: self.softmax.mean(known, position + 1) for known in set(kept)
-        }
-        return (
-            np.stack([means[k][0] for k in kept]),
-            np.stack([means[k][1] for k in kept]),
-        ), list(kept)
+        # [n_different], [n]
+        known, rows = np.unique(np.array(kept), return_inverse=True)
+        c, r = self.softmax.means(known.tolist(), position + 1)
+        rows = rows.reshape(-1)
+        return (c[rows], r[rows]), list(kept)
 
 
 class Placed(Memory):

@@ -10,10 +10,9 @@ checked. The first token of all texts has no index; it is a key that is asked ab
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.contexts import PromptContexts
 from handcraft.proof.lanes.derived import applied_to_few, smaller_form
 from handcraft.proof.lanes.forms import (
     Form,
@@ -24,13 +23,17 @@ from handcraft.proof.lanes.forms import (
     variable,
 )
 from handcraft.proof.lanes.meaning import MeaningForms
+from handcraft.proof.lanes.placed import (
+    PlacedChoice,
+    index_of_place,
+    read_there,
+)
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
     AT_TOKEN,
     Symbols,
 )
-from handcraft.proof.lanes.totals import total_form
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import (
     SHORT,
@@ -41,6 +44,16 @@ from handcraft.sequence.operations import (
 from handcraft.sequence.values import combine
 
 
+class BegunTexts(Protocol):
+    """The token that all texts begin with, and how many have no index for that: 1 or 0."""
+
+    @property
+    def begin(self) -> str | None: ...
+
+    @property
+    def skipped(self) -> int: ...
+
+
 class AskedMeaning(MeaningForms):
     """The forms of expressions at positions that are asked, or, with `at_key`, at any that is read
     by one.
@@ -49,7 +62,7 @@ class AskedMeaning(MeaningForms):
     def __init__(
         self,
         symbols: Symbols,
-        contexts: PromptContexts,
+        contexts: BegunTexts,
         *,
         at_key: bool = False,
     ) -> None:
@@ -57,8 +70,8 @@ class AskedMeaning(MeaningForms):
         self.contexts = contexts
         self.at_key = at_key
         self.skipped = contexts.skipped
-        self.keys = (
-            self if at_key else AskedMeaning(symbols, contexts, at_key=True)
+        self.keys: AskedMeaning = (
+            self if at_key else type(self)(symbols, contexts, at_key=True)
         )
         self.first = _FirstToken(self)
         self._long: dict[int, tuple[Expression, Expression]] = {}
@@ -70,15 +83,19 @@ class AskedMeaning(MeaningForms):
     def of(self, e: Any) -> Form:
         """The form of an expression, or of a constant. Raises Rejected."""
         with self.symbols.of_asked(not self.at_key):
-            return super().of(e)
+            return self.plainly(e)
+
+    def plainly(self, e: Any) -> Form:
+        """The same of the positions that are looked at already."""
+        return super().of(e)
 
     def of_key(self, e: Any) -> Form:
         """The form of an expression at a position that another one reads."""
         return self.keys.of(e)
 
     def _form(self, e: Expression) -> Form:
-        if e.op in SHORT:
-            return self.of(self._written_out(e))
+        if e.op in (*SHORT, "total"):
+            return self.of(self.written_out(e))
         return self._cases(e) if e.op == "cases" else super()._form(e)
 
     def _cases(self, e: Expression) -> Form:
@@ -112,8 +129,10 @@ class AskedMeaning(MeaningForms):
 
     # ------------------------------------------------------------ short selections
 
-    def _written_out(self, e: Expression) -> Expression:
-        """The selection by a condition that says the same."""
+    def written_out(self, e: Expression) -> Expression:
+        """The selection by a condition that says the same; what is no short one is that itself."""
+        if e.op not in (*SHORT, "total"):
+            return e
         if id(e) not in self._long:
             self._long[id(e)] = e, written_out(e)
         return self._long[id(e)][1]
@@ -137,19 +156,39 @@ class AskedMeaning(MeaningForms):
     def _read_from(self, value: Form, first: Form, place: Form) -> Form:
         """A value at the position of this index, or at the first token; None where neither is."""
         self._not_behind(place)
+        if (known := self._read_placed(value, first, place)) is not None:
+            return known
         if self.symbols.few:
             with self.symbols.of_asked(False):
                 value = smaller_form(self.symbols, value)
         with self.symbols.of_asked(False):  # a key stands anywhere
             index = moved_to_key(self.symbols, self.placed(AT_INDEX))
         same = self._same(place, index)
-        begun = applied(
+        return self._selected(value, same, self._begun(place, first))
+
+    def _read_placed(
+        self, value: Form, first: Form, place: Form
+    ) -> Form | None:
+        """The same, where positions are chosen by their places and this one is known."""
+        if not self.symbols.placed or self.at_key:
+            return None
+        places = index_of_place(self.symbols, place, self.skipped)
+        if places is None:
+            return None
+        return read_there(
+            value,
+            PlacedChoice(self.symbols, places),
+            self._begun(place, first),
+        )
+
+    def _begun(self, place: Form, first: Form) -> Form:
+        """What is read where a place is that of the first token, else None."""
+        return applied(
             self.symbols,
             lambda at, x: x if self.skipped and at == 0 else None,
             place,
             first,
         )
-        return self._selected(value, same, begun)
 
     def _not_behind(self, place: Form) -> None:
         """Check that a key reads no place behind it, which it does not see itself."""
@@ -178,21 +217,23 @@ class AskedMeaning(MeaningForms):
         return _OfFirst(self).condition(e)
 
     def _count(self, e: Expression) -> Form:
-        where = selection_of(e).condition
-        found = total_form(self.symbols, self._condition(where))
-        first = self._at_first(where)
-        return applied(self.symbols, lambda a, b: a + b, found, first)
+        return self._with_first(super()._count(e), e)
 
     def _total(self, e: Expression) -> Form:
+        return self._with_first(super()._total(e), e)
+
+    def _with_first(self, found: Form, e: Expression) -> Form:
+        first = self.at_first(e)
+        return applied(self.symbols, lambda a, b: a + b, found, first)
+
+    def at_first(self, e: Expression) -> Form:
+        """What the first token adds to a count or a total."""
         selection = selection_of(e)
-        found = super()._total(e)
         first = self._at_first(selection.condition)
-        if not self._may(first):
-            return found
+        if e.op == "count_where" or not self._may(first):
+            return first
         value = self.first.of(selection.value)
-        return applied(
-            self.symbols, lambda a, w, x: a + x if w else a, found, first, value
-        )
+        return applied(self.symbols, lambda w, x: x if w else 0, first, value)
 
     def _may(self, flag: Form) -> bool:
         """True if a flag may be 1."""

@@ -19,10 +19,12 @@ from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
 from handcraft.proof.lanes.derived import count_rows, most_together
 from handcraft.proof.lanes.head_choice import (
     SeveralDiffer,
+    alone_at_levels,
     chosen_by,
     levels_of,
 )
 from handcraft.proof.lanes.head_mean import mean_of_several
+from handcraft.proof.lanes.head_placed import chosen_at_places
 from handcraft.proof.lanes.head_prompt import chosen_in_prompts
 from handcraft.proof.lanes.head_sum import is_sum, sum_of_head
 from handcraft.proof.lanes.numbers import (
@@ -79,10 +81,14 @@ class HeadReading:
         """What the head brings to a position of a text, a lane for each value, with a remainder
         and no shared errors. Raises Rejected for a head of no known kind.
         """
+        if self.symbols.placed:
+            return chosen_at_places(self.scores, queries, keys, values, begin)
         queries, keys = self._fewer(queries, keys)
         found = self.scores.of(queries, keys, begin)
         if is_sum(found, begin):
             return [sum_of_head(self.scores, found, lane) for lane in values]
+        if self.symbols.texts is None and (apart := alone_at_levels(found)):
+            return chosen_by(self.scores, found, *apart, values, begin)
         if self.symbols.few:
             with self.symbols.of_asked(False):
                 values = [smaller(self.symbols, x, new=True) for x in values]

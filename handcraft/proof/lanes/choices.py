@@ -40,6 +40,8 @@ from handcraft.proof.lanes.totals import total_form
 class Levels(LevelTable):
     """A choice among positions by whole levels, -1 for what is never selected."""
 
+    telling = AT_INDEX
+
     def picked(self, symbol: int) -> Form:
         """The symbol at the position that is selected."""
         first: Levels = self.symbols.known.setdefault(
@@ -54,18 +56,19 @@ class Levels(LevelTable):
             if any(isinstance(x, Nowhere) for x in places):
                 raise Rejected("what all positions share, read at none")
             return variable(self.symbols, symbol)
-        if (known := self._known_form(symbol)) is not None:
-            return known
         key = ("picked", self.symbols.asking, self.number, symbol)
         if key not in self.symbols.known:
-            moved = found_there(self, symbol)
-            self.symbols.known[key] = (
-                variable(self.symbols, symbol_read(self, symbol))
-                if moved is None
-                else moved
-            )
+            self.symbols.known[key] = self._read(symbol)
         form: Form = self.symbols.known[key]
         return form
+
+    def _read(self, symbol: int) -> Form:
+        """A known form, or that of a symbol of its own."""
+        if (known := self._known_form(symbol)) is not None:
+            return known
+        if (moved := found_there(self, symbol)) is not None:
+            return moved
+        return variable(self.symbols, symbol_read(self, symbol))
 
     def _known_form(self, symbol: int) -> Form | None:
         """The symbol at the selected position, where no symbol of its own is needed."""

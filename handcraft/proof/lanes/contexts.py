@@ -4,36 +4,36 @@
     PromptContexts              of all prompts of the claim's language, each with its whole answer
         .narrowed(form)   the same, where an answer has the tokens that the claim can ask for
 
-The language's automaton is followed to each length: a token can stand at a place in a prompt of
-this length, if some way leads there and on to an end in just as many steps as are left. Rules of
-this file: it says too much rather than too little, but the number of prompts is exact.
+A token can stand at a place in a prompt of some length, if a way through the language's automaton
+leads there and on to an end in just as many steps as are left (handcraft.proof.lanes.walks). Rules
+of this file: it says too much rather than too little, but the number of prompts is exact.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any
 
 import numpy as np
 
 from handcraft.claims.prompt_claim import Answers
-from handcraft.claims.prompt_language import START, Language
 from handcraft.claims.spelling import tokens_within
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.forms import Form, over
+from handcraft.proof.lanes.placed import said_at_places
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
     PromptTexts,
     Symbols,
 )
+from handcraft.proof.lanes.walks import TokenWalk, walk_of
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
 
-_MOST_PLACES = 2_000_000  # of prompts of each length, with their tokens
 # what is made of these alone is the same for all prompts that end at one place
 OF_THE_END = frozenset(
     (
@@ -56,6 +56,7 @@ class PromptContexts:
              a part of them
     there    [n_end, n_index, n_token] what can stand where
     prompts  how many there are
+    walk     the automaton of the prompts
     """
 
     begin: str | None
@@ -65,37 +66,52 @@ class PromptContexts:
     there: Array
     asked: Array
     prompts: int
+    walk: TokenWalk
 
     @property
     def skipped(self) -> int:
         """The tokens before index 0."""
         return int(self.begin is not None)
 
-    def symbols(self) -> Symbols:
-        """Symbols of these texts."""
-        texts = PromptTexts(self.ends, self.there, self.asked)
+    def symbols(self, *, placed: bool = False) -> Symbols:
+        """Symbols of these texts; `placed` if positions are chosen by their places alone."""
+        texts = PromptTexts(self.ends, self.there, self.asked, self.walk)
         n = self.there.shape[1]
-        return Symbols(self.tokens, n, causal=True, texts=texts)
+        return Symbols(self.tokens, n, causal=True, texts=texts, placed=placed)
 
     def narrowed(self, symbols: Symbols, said: Form) -> PromptContexts:
         """The same texts: behind a position that is asked stands what the claim says there."""
         there = self.there.copy()
-        values, possible = _by_place(symbols, said)
-        for e, i in np.argwhere(self.asked):
-            if i == self.last[e]:
-                continue
-            row = set(np.ravel(values[e, i])[np.ravel(possible[e, i])])
-            if self.begin in row - {None}:
-                raise Rejected("an answer may hold the first token")
-            there[e, i + 1] &= np.array([t in row for t in self.tokens])
+        for e in range(len(self.ends)):
+            values = values_by_place(symbols, said, e)
+            for i in np.flatnonzero(self.asked[e]):
+                row = values[i]
+                if i == self.last[e]:
+                    continue
+                if self.begin in row - {None}:
+                    raise Rejected("an answer may hold the first token")
+                there[e, i + 1] &= np.array([t in row for t in self.tokens])
         return replace(self, there=there)
+
+
+def values_by_place(
+    symbols: Symbols, said: Form, end: int
+) -> list[set[Any]]:  # -> [n_index]
+    """What a claim says at each place of the texts with the end of this number."""
+    with symbols.of_asked(True):
+        if (found := said_at_places(symbols, said, end)) is not None:
+            return found
+        values, possible = _by_place(symbols, said)
+    return [
+        set(np.ravel(row)[np.ravel(can)].tolist())
+        for row, can in zip(values[end], possible[end], strict=True)
+    ]
 
 
 def _by_place(symbols: Symbols, said: Form) -> tuple[Array, Array]:
     """What a claim says, by the end of the prompt and the index, and which of it can be."""
     labels = tuple(sorted({*said.labels, (0, AT_INDEX), (0, AT_END)}))
-    with symbols.of_asked(True):
-        possible = symbols.possible(labels)
+    possible = symbols.possible(labels)
     values = over(symbols, said, labels)
     place = labels.index((0, AT_END)), labels.index((0, AT_INDEX))
     return np.moveaxis(values, place, (0, 1)), np.moveaxis(
@@ -109,12 +125,11 @@ def check_ends(
     """Raise Rejected unless an answer has the stop token as its last one, and nowhere else."""
     if stop is None:
         return
-    values, possible = _by_place(symbols, said)
     for e, end in enumerate(contexts.ends):
+        values = values_by_place(symbols, said, e)
         for i in range(end, contexts.last[e] + 1):
             # none where it is of another part
-            row = np.ravel(values[e, i])[np.ravel(possible[e, i])].tolist()
-            is_stop = [x == stop for x in row]
+            is_stop = [x == stop for x in values[i]]
             ends = i == contexts.last[e]
             if not all(is_stop) if ends else any(is_stop):
                 raise Rejected("an answer may end somewhere else")
@@ -129,7 +144,8 @@ def contexts_of(model: Model, claim: Answers) -> PromptContexts:
         len(t) > 1 for t in tokens_within(vocabulary, characters)
     ):
         raise Rejected("a token of the prompts is not one character")
-    steps, prompts = _followed(language)
+    walk = walk_of(language)
+    steps = {m: walk.places(m) for m in walk.lengths}
     if not steps:
         raise Rejected("there is no prompt")
     firsts = {chars for first in steps.values() for chars in first[0]}
@@ -157,7 +173,14 @@ def contexts_of(model: Model, claim: Answers) -> PromptContexts:
         index <= np.array(last)[:, None]
     )
     return PromptContexts(
-        first, tokens, tuple(ends), tuple(last), there, asked, prompts
+        first,
+        tokens,
+        tuple(ends),
+        tuple(last),
+        there,
+        asked,
+        walk.prompts,
+        walk.of_tokens(tokens, skipped),
     )
 
 
@@ -180,59 +203,3 @@ def _length(claim: Answers, end: int) -> int:
     if not isinstance(found, int) or found < 1:
         raise Rejected("the length of an answer is no number from 1 on")
     return found
-
-
-_Edges: TypeAlias = dict[int, dict[int, str]]  # {state: {next: characters}}
-
-
-def _followed(
-    language: Language,
-) -> tuple[dict[int, list[set[str]]], int]:
-    """{length: the characters at each place of a prompt of that length}, and how many prompts there
-    are.
-    """
-    levels, edges = _levels(language)
-    found: dict[int, list[set[str]]] = {}
-    prompts, work = 0, 0
-    for length in range(1, len(levels)):
-        ends = {s for s in levels[length] if language.accepts(s)}
-        prompts += sum(levels[length][s] for s in ends)
-        if ends:
-            work += sum(len(edges[s]) for x in levels[:length] for s in x)
-            if work > _MOST_PLACES:
-                raise Rejected("the prompts have too many forms")
-            found[length] = _places(levels[:length], edges, ends)
-    return found, prompts
-
-
-def _levels(language: Language) -> tuple[list[dict[int, int]], _Edges]:
-    """The states after each number of characters, each with how many texts lead there."""
-    levels: list[dict[int, int]] = [{START: 1}]
-    edges: _Edges = {}
-    for _ in range(language.max_length):
-        following: dict[int, int] = {}
-        for state, ways in levels[-1].items():
-            if state not in edges:
-                edges[state] = language.after(state)
-            for target, chars in edges[state].items():
-                known = following.get(target, 0)
-                following[target] = known + ways * len(chars)
-        levels.append(following)
-    return levels, edges
-
-
-def _places(
-    levels: list[dict[int, int]], edges: _Edges, ends: set[int]
-) -> list[set[str]]:
-    """The characters at each place of a text that leads to one of these ends."""
-    found: list[set[str]] = []
-    for level in reversed(levels):
-        steps = [
-            (state, chars)
-            for state in level
-            for target, chars in edges[state].items()
-            if target in ends
-        ]
-        found.append({c for _, chars in steps for c in chars})
-        ends = {state for state, _ in steps}
-    return found[::-1]

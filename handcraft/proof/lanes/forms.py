@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,34 @@ def _less(
     table = np.empty(numbers.shape, dtype=object)
     table[...] = as_objects(values)[numbers]
     return Form(labels, table)
+
+
+def at_index(symbols: Symbols, place: Form, index: Form) -> Form:
+    """Levels: 0 where a place is the index of the key, a whole number, else -1."""
+    labels = labels_of(place, index)
+    shape = symbols.shape(labels)
+    numbers = [
+        int(x) if isinstance(x, int | Fraction) and x == int(x) else -1
+        for x in place.table.reshape(-1)
+    ]
+    at = np.array(numbers, dtype=object).reshape(place.table.shape)
+    at = np.where((at < 0) | (at >= symbols.n + 1), -1, at).astype(np.int64)
+    key = index.table.astype(np.int64)
+    same = spread(at, place.labels, labels) == spread(key, index.labels, labels)
+    levels = np.broadcast_to(same, shape).astype(np.int64) - 1
+    return collapsed(symbols, Form(labels, levels))
+
+
+def ranked(
+    symbols: Symbols, where: Form, index: Form, rank: Callable[[int], int]
+) -> Form:
+    """Levels: a rank of the key's index where a condition is 1, else -1."""
+    labels = labels_of(where, index)
+    shape = symbols.shape(labels)
+    ranks = np.array([rank(int(i)) for i in index.table])
+    flags = spread(where.table.astype(bool), where.labels, labels)
+    levels = np.where(flags, spread(ranks, index.labels, labels), -1)
+    return collapsed(symbols, Form(labels, np.broadcast_to(levels, shape)))
 
 
 def collapsed(symbols: Symbols, form: Form) -> Form:

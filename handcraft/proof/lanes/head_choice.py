@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -23,10 +24,24 @@ from handcraft.proof.lanes.forms import Form, composed
 from handcraft.proof.lanes.numbers import LaneNumbers
 from handcraft.proof.lanes.pair_table import PairTable
 from handcraft.proof.lanes.scores import Begin, HeadScores, PairScores
-from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols, spread
+from handcraft.proof.lanes.symbols import Labels, Symbols, spread
 
 _GAP = 12.0  # scores that are nearer than that are at one level
 _SAME = 2.0**-12  # values at one level that are as near as that are the same
+
+
+class ReadChoice(Protocol):
+    """The choice of a position.
+
+    telling  a symbol by which it is told whether there is one
+    """
+
+    @property
+    def telling(self) -> int: ...
+
+    def picked(self, symbol: int) -> Form:
+        """The symbol at the position that is selected."""
+        ...
 
 
 class SeveralDiffer(Rejected):
@@ -41,19 +56,37 @@ def levels_of(scores: PairScores) -> tuple[Array, Array]:
     gaps = np.full(len(levels), np.inf)
     for row in np.flatnonzero(scores.asked):
         kept = np.flatnonzero(scores.pairs.mask[row])
-        if scores.first_low[row] == -np.inf:  # there is no first token
-            levels[row, kept], gaps[row] = _clusters(
-                scores.low[row, kept], scores.high[row, kept]
-            )
-            continue
-        low = np.append(scores.low[row, kept], scores.first_low[row])
-        high = np.append(scores.high[row, kept], scores.first_high[row])
-        own, gaps[row] = _clusters(low, high)
-        ahead = own[:-1] - own[-1] - 1
-        beside = own[:-1] == own[-1]
-        levels[row, kept] = np.where(
-            beside, -2, np.where(ahead >= 0, ahead, -1)
+        levels[row, kept], gaps[row] = levels_beside(
+            scores.low[row, kept],
+            scores.high[row, kept],
+            scores.first_low[row],
+            scores.first_high[row],
         )
+    return levels, gaps
+
+
+def levels_beside(
+    low: Array, high: Array, first_low: float, first_high: float
+) -> tuple[Array, float]:
+    """The levels of the keys of one query, beside the first token, and how far levels are apart."""
+    if first_low == -np.inf:  # there is no first token
+        return _clusters(low, high)
+    own, gap = _clusters(np.append(low, first_low), np.append(high, first_high))
+    ahead, beside = own[:-1] - own[-1] - 1, own[:-1] == own[-1]
+    return np.where(beside, -2, np.where(ahead >= 0, ahead, -1)), gap
+
+
+def alone_at_levels(scores: PairScores) -> tuple[Array, Array] | None:
+    """The levels and the gaps, if at each level that can be the greatest there is one position at
+    most, so that values need not be compared; else None.
+    """
+    levels, gaps = levels_of(scores)
+    try:
+        reached = reached_by(scores, levels)
+    except Rejected:  # with what is read there it may be told
+        return None
+    if not scores.pairs.one_at_each(levels, reached):
+        return None
     return levels, gaps
 
 
@@ -68,7 +101,9 @@ def chosen_by(
     """What a head brings of lanes, each at the one position of the greatest level."""
     pairs = scores.pairs
     reached = reached_by(scores, levels)
-    same, alone = spread_at(head.symbols, pairs, levels, reached, values)
+    same, alone = [0.0] * len(values), True
+    if not pairs.one_at_each(levels, reached):
+        same, alone = spread_at(head.symbols, pairs, levels, reached, values)
     labels = (*pairs.queries, *pairs.keys)
     table = np.maximum(levels, -1).reshape(head.symbols.shape(labels))
     form = Form(labels, table)
@@ -190,7 +225,7 @@ def at_pairs(
 
 def read_of_choice(
     symbols: Symbols,
-    choice: Levels,
+    choice: ReadChoice,
     lane: LaneNumbers,
     begin: Begin,
     i: int,
@@ -204,8 +239,9 @@ def read_of_choice(
     labels, c, r = lane.labels, lane.c, lane.radius
     if all(symbols.all[s].everywhere for _, s in labels):
         # the same at all positions: whether there is one decides
-        own: Labels = tuple(sorted((*labels, (0, AT_INDEX))))
-        read.insert(own.index((0, AT_INDEX)), choice.picked(AT_INDEX))
+        telling = (0, choice.telling)
+        own: Labels = tuple(sorted((*labels, telling)))
+        read.insert(own.index(telling), choice.picked(choice.telling))
         shape = symbols.shape(own)
         c, r = (np.broadcast_to(spread(x, labels, own), shape) for x in (c, r))
         labels = own

@@ -196,12 +196,12 @@ class LevelTable:
         if self.symbols.texts is not None and (1, symbol) not in self.keys:
             fact[:, :-1] = self._there(symbol)
             return fact
-        for row, levels in enumerate(self.levels):
-            chosen = levels >= 0
-            if (1, symbol) in self.keys:
-                fact[row, self.pairs.column((1, symbol))[chosen]] = True
-            else:
-                fact[row, :-1] = chosen.any()
+        if (1, symbol) in self.keys:
+            rows, keys = np.nonzero(self.levels >= 0)
+            fact[rows, self.pairs.column((1, symbol))[keys]] = True
+        else:
+            some: Array = np.array((self.levels >= 0).any(axis=1))
+            fact[:, :-1] = some[:, None]
         return fact
 
     def _there(self, symbol: int) -> Array:

@@ -22,10 +22,12 @@ from handcraft.proof.lanes.derived import applied_to_few
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
+    at_index,
     composed,
     constant_form,
     moved_to_key,
     over,
+    ranked,
     variable,
 )
 from handcraft.proof.lanes.levels import one_at_most
@@ -110,12 +112,9 @@ class MeaningForms:
         )
 
     def _same(self, place: Form, index: Form) -> Form:
-        def same(a: Any, b: Any) -> int:
-            if isinstance(a, str):
-                raise Rejected("a position is no text")
-            return 0 if a is not None and a == b else -1
-
-        return applied(self.symbols, same, place, index)
+        if any(isinstance(x, str) for x in place.table.reshape(-1).tolist()):
+            raise Rejected("a position is no text")
+        return at_index(self.symbols, place, index)
 
     def _selected(self, value: Form, levels: Form, default: Form) -> Form:
         """A value at the position that is selected, or the default."""
@@ -153,18 +152,32 @@ class MeaningForms:
         return applied(self.symbols, truth, self.of(e))
 
     def _count(self, e: Expression) -> Form:
-        return total_form(
-            self.symbols, self._condition(selection_of(e).condition)
-        )
+        where = self._condition(selection_of(e).condition)
+        return total_form(self.symbols, where)
 
     def _total(self, e: Expression) -> Form:
+        return total_form(self.symbols, self._weights(e))
+
+    def _weights(self, e: Expression) -> Form:
+        """The value where a condition selects, else 0."""
         selection = selection_of(e)
         value = moved_to_key(self.symbols, self._added(selection.value))
         where = self._condition(selection.condition)
-        weights = applied(
-            self.symbols, lambda w, x: x if w else 0, where, value
-        )
-        return total_form(self.symbols, weights)
+        return applied(self.symbols, lambda w, x: x if w else 0, where, value)
+
+    def weights_of(self, e: Expression) -> Form:
+        """What a count or a total adds up: a number for each pair of positions."""
+        if e.op == "count_where":
+            return self._condition(selection_of(e).condition)
+        return self._weights(e)
+
+    def at_first(self, _: Expression) -> Form:
+        """What the first token adds to a count or a total: nothing, it is not in the text."""
+        return constant_form(0)
+
+    def written_out(self, e: Expression) -> Expression:
+        """The same without short forms."""
+        return e
 
     def _added(self, value: Any) -> Form:
         """A value that is added up: no text at any position, selected or not."""
@@ -195,11 +208,8 @@ class MeaningForms:
         where = self._condition(selection_of(e).condition)
         index = moved_to_key(self.symbols, variable(self.symbols, AT_INDEX))
         most = self.symbols.n
-        levels = applied(
-            self.symbols,
-            lambda w, i: (i if sign > 0 else most - i) if w else -1,
-            where,
-            index,
+        levels = ranked(
+            self.symbols, where, index, lambda i: i if sign > 0 else most - i
         )
         return self._index_of(levels)
 

@@ -8,7 +8,7 @@ Rules of this file: positions are the same only where the index says so, or a ra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,6 +33,9 @@ class PairTable:
     queries: Labels
     keys: Labels
     mask: Array
+    _numbers: dict[tuple[Labels, AxisLabel], Array] = field(
+        default_factory=dict
+    )
 
     @classmethod
     def of(cls, symbols: Symbols, queries: Labels, keys: Labels) -> PairTable:
@@ -50,8 +53,11 @@ class PairTable:
         return self._read(self.queries, label)
 
     def _read(self, labels: Labels, label: AxisLabel) -> Array:
-        index = np.indices(self.symbols.shape(labels))
-        return index[labels.index(label)].reshape(-1)
+        key = labels, label
+        if key not in self._numbers:
+            index = np.indices(self.symbols.shape(labels))
+            self._numbers[key] = index[labels.index(label)].reshape(-1)
+        return self._numbers[key]
 
     def fewest_seen(self) -> Array:  # -> [n_query]
         """How many positions each query sees at least; 0 for one that cannot be."""
@@ -122,6 +128,27 @@ class PairTable:
             and len(np.unique(self.column(label)[columns])) == 1
             for label in self.keys
         )
+
+    def one_at_each(self, levels: Array, reached: Array) -> bool:
+        """True if of the keys at one level of a query that are reached at most one can be there.
+
+        levels, reached  [n_query, n_key]
+        """
+        rows, columns = np.nonzero(reached)
+        if not len(rows):
+            return True
+        found = levels[rows, columns]
+        order = np.lexsort((found, rows))
+        group = np.stack([rows[order], found[order]])
+        new = np.append(True, (np.diff(group) != 0).any(axis=0))
+        starts, at = np.flatnonzero(new), columns[order]
+        alone = np.zeros(len(starts), dtype=bool)
+        for label in self.keys:
+            if self.first(label) is not None:
+                place = self.column(label)[at]
+                least = np.minimum.reduceat(place, starts)
+                alone |= least == np.maximum.reduceat(place, starts)
+        return bool(alone.all())
 
 
 def by_side(labels: Labels) -> tuple[Labels, Labels]:

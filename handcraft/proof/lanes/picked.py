@@ -18,6 +18,7 @@ from handcraft.proof.lanes.forms import over
 from handcraft.proof.lanes.levels import LevelTable
 from handcraft.proof.lanes.links import linked
 from handcraft.proof.lanes.picked_itself import learn_itself
+from handcraft.proof.lanes.refined import learn_refined
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
@@ -31,8 +32,8 @@ def symbol_read(choice: LevelTable, symbol: int) -> int:
     """A symbol of what can be read, and a fact on who reads it."""
     asked = choice.symbols.possible(choice.queries).reshape(-1)
     # a query that cannot be reads nothing
-    fact = choice.facts_of(symbol) & asked[:, None]
-    may: Array = np.array(fact[asked].any(axis=0))
+    fact: Array = choice.facts_of(symbol) & asked[:, None]
+    may: Array = np.array(fact.any(axis=0))
     values = (*choice.values_of(symbol), choice.none_of(symbol))
     kept = tuple(
         x for x, is_one in zip(values, may.tolist(), strict=True) if is_one
@@ -49,6 +50,7 @@ def symbol_read(choice: LevelTable, symbol: int) -> int:
     learn_itself(choice, new, symbol)
     _beside(choice, new, symbol)
     _agrees(choice, new, symbol)
+    learn_refined(choice, new, symbol)
     for own, weights, form in choice.symbols.totals:
         linked(choice.symbols, choice, new, (own, weights, form.labels[0][1]))
     return new

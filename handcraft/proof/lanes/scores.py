@@ -120,11 +120,11 @@ class HeadScores:
             q = queries[1][i : i + 1]
             key = q.c.tobytes(), q.radius.tobytes(), j
             if key not in known:
-                known[key] = self._row(q, keys[1][by_shared[j]], begin)
+                known[key] = self.row(q, keys[1][by_shared[j]], begin)
             low[row], high[row], first[0, row], first[1, row] = known[key]
         return PairScores(pairs, low, high, first[0], first[1])
 
-    def _row(
+    def row(
         self, q: Zonotope, keys: Zonotope, begin: Begin
     ) -> tuple[Array, Array, float, float]:
         """The scores of one query, all less one number that is the same for all: what the error of

@@ -11,6 +11,7 @@ arithmetic (handcraft.proof.checker.zonotope); what nothing reads is bounded as 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,47 @@ _CUBED = 2.0**40  # what a neuron sees is smaller, so that its cube is a float
 _MOST_LANES = 4096
 _GREAT = 2.0**-10  # a remainder
 _MOST_KEPT = 2**15  # rows of a lane with one error more
+
+
+@dataclass(frozen=True, eq=False)
+class HeadParts:
+    """What one head reads: queries of one sort of position, keys, values, and the first token.
+
+    columns  of all that heads bring, those of the values
+    """
+
+    head: HeadReading
+    columns: Array
+    queries: tuple[Labels, Zonotope]
+    keys: tuple[Labels, Zonotope]
+    values: list[LaneNumbers]
+    begin: Begin
+
+
+@dataclass(frozen=True, eq=False)
+class _Offered:
+    """What one head reads of each sort of position; `kept` are its columns that are not all 0."""
+
+    own: Array
+    kept: list[int]
+    queries: dict[str, list[LaneNumbers]]
+    keys: tuple[Labels, Zonotope]
+    values: list[LaneNumbers]
+    begin: Begin
+
+    def of(self, stream: LaneStream, name: str) -> HeadParts:
+        """The same for one sort of position."""
+        head = HeadReading(stream.symbols, stream.floats, len(self.own))
+        with stream.symbols.of_asked(name == "asked"):
+            queries = stream.rows_of(self.queries[name])
+        return HeadParts(
+            head,
+            self.own[self.kept],
+            queries,
+            self.keys,
+            self.values,
+            self.begin,
+        )
 
 
 class LaneStream:
@@ -145,13 +187,23 @@ class LaneStream:
         (lane,) = lanes_of(self.symbols, labels, found, errors)
         return lane
 
-    def run(self, seen: Callable[[str, LaneStream], None]) -> None:
-        """Go through all blocks, and call `seen` with the name of each sublayer after it."""
+    def run(
+        self, seen: Callable[[str, LaneStream], None], *, to_last: bool = False
+    ) -> None:
+        """Go through all blocks, and call `seen` with the name of each sublayer after it; with
+        `to_last` up to the heads of the last block, behind which no neuron may stand.
+        """
+        if to_last and (not self.blocks or "mlp" in self.blocks[-1]):
+            raise Rejected(
+                "behind the last heads stand neurons, or there are none"
+            )
         for i, block in enumerate(self.blocks):
             # what no later head reads is needed where it is asked alone
             self.read_later = self.asked is None or i < self._last
             if not self.read_later and self._sizes is None:
                 self._sizes = np.array([lane.most for lane in self.text])
+            if to_last and i == len(self.blocks) - 1:
+                return
             if "attn" in block:
                 self._attend(block["attn"])
                 seen(f"{i}.attn", self)
@@ -250,25 +302,9 @@ class LaneStream:
         return [*sorts, "first"] if self.first is not None else sorts
 
     def _attend(self, attn: Any) -> None:
-        w, b = attn["c_attn"]["w"], attn["c_attn"]["b"]
         out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
-        d = w.shape[1] // 3
-        before = {}
-        for name in dict.fromkeys(("text", *self._sorts())):
-            self._bound(getattr(self, name))
-            self._size(getattr(self, name), w, b)
-            with self.symbols.of_asked(name == "asked"):
-                before[name] = self._linear(getattr(self, name), w, b)
         brought: dict[str, list[LaneNumbers]] = {x: [] for x in self._sorts()}
-        size = d // self.model.n_head
-        if self._sizes is not None:  # a head brings a mean of values
-            most = np.array([x.most for x in before["text"][2 * d :]])
-            if "first" in before:
-                begun = [x.most for x in before["first"][2 * d :]]
-                most = np.maximum(most, np.array(begun))
-            self._sizes = self._sizes + _through(most * 2, out, bias)
-            if not (self._sizes < _OVERFLOW).all():
-                raise Rejected("a number of the model could overflow")
+        before, d, size = self._asked_of(attn)
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
             for name, lanes in self._head(before, own, d).items():
@@ -278,10 +314,74 @@ class LaneStream:
                 found = self._added(getattr(self, name), lanes, out, bias)
             setattr(self, name, found)
 
+    def _asked_of(
+        self, attn: Any
+    ) -> tuple[dict[str, list[LaneNumbers]], int, int]:
+        """What heads read of each sort of position, the number of columns of each part, and of each
+        head.
+        """
+        w, b = attn["c_attn"]["w"], attn["c_attn"]["b"]
+        d = w.shape[1] // 3
+        before = {}
+        for name in dict.fromkeys(("text", *self._sorts())):
+            self._bound(getattr(self, name))
+            self._size(getattr(self, name), w, b)
+            with self.symbols.of_asked(name == "asked"):
+                before[name] = self._linear(getattr(self, name), w, b)
+        if self._sizes is not None:  # a head brings a mean of values
+            most = np.array([x.most for x in before["text"][2 * d :]])
+            if "first" in before:
+                begun = [x.most for x in before["first"][2 * d :]]
+                most = np.maximum(most, np.array(begun))
+            out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
+            self._sizes = self._sizes + _through(most * 2, out, bias)
+            if not (self._sizes < _OVERFLOW).all():
+                raise Rejected("a number of the model could overflow")
+        return before, d, d // self.model.n_head
+
+    def last_heads(self) -> list[HeadParts]:
+        """What the heads of the last block read at a position that is asked: those that can bring
+        anything.
+        """
+        before, d, size = self._asked_of(self.blocks[-1]["attn"])
+        name = "text" if self.asked is None else "asked"
+        found = []
+        for h in range(self.model.n_head):
+            own = np.arange(h * size, (h + 1) * size)
+            part = self._offered(before, own, d)
+            if part is not None:
+                found.append(part.of(self, name))
+        return found
+
     def _head(
         self, before: dict[str, list[LaneNumbers]], own: Array, d: int
     ) -> dict[str, list[LaneNumbers]]:
         """What one head brings to each sort of position in each of its columns."""
+        found = {x: [single(0.0)] * len(own) for x in self._sorts()}
+        part = self._offered(before, own, d)
+        if part is None:
+            return found
+        for name in self._sorts():
+            if name == "first":
+                continue
+            asked = part.of(self, name)
+            with self.symbols.of_asked(name == "asked"):
+                lanes = asked.head.brought(
+                    asked.queries, asked.keys, asked.values, asked.begin
+                )
+                for i, lane in zip(part.kept, lanes, strict=True):
+                    found[name][i] = self._own(lane)
+        if part.begin.there:
+            begun = asked.head.begun(part.begin, asked.keys, part.values)
+            start = lanes_of(self.symbols, (), begun.plain(), ())
+            for i, lane in zip(part.kept, start, strict=True):
+                found["first"][i] = lane
+        return found
+
+    def _offered(
+        self, before: dict[str, list[LaneNumbers]], own: Array, d: int
+    ) -> _Offered | None:
+        """What one head reads of each sort of position; None where it brings nothing."""
         parts = {
             name: [[lanes[i] for i in own + part * d] for part in range(3)]
             for name, lanes in before.items()
@@ -301,35 +401,20 @@ class LaneStream:
             if not all(q[i].is_zero for q, *_ in parts.values())
             and not all(k[i].is_zero for _, k, _ in seen)
         ]
-        found = {x: [single(0.0)] * size for x in self._sorts()}
         if not kept:
-            return found
-        head = HeadReading(self.symbols, self.floats, size)
+            return None
         begin = no_begin(len(match), len(kept))
         if "first" in parts:
             q1, k1, v1 = parts["first"]
             rows = [
-                self._rows([part[i] for i in columns])[1]
+                self.rows_of([part[i] for i in columns])[1]
                 for part, columns in ((q1, match), (k1, match), (v1, kept))
             ]
             begin = Begin(rows[0], rows[1], rows[2])
-        keys = self._rows([parts["text"][1][i] for i in match])
+        keys = self.rows_of([parts["text"][1][i] for i in match])
         values = [parts["text"][2][i] for i in kept]
-        for name in self._sorts():
-            if name == "first":
-                continue
-            queries = self._rows([parts[name][0][i] for i in match])
-            with self.symbols.of_asked(name == "asked"):
-                lanes = head.brought(queries, keys, values, begin)
-                for i, lane in zip(kept, lanes, strict=True):
-                    found[name][i] = self._own(lane)
-        if begin.there:
-            start = lanes_of(
-                self.symbols, (), head.begun(begin, keys, values).plain(), ()
-            )
-            for i, lane in zip(kept, start, strict=True):
-                found["first"][i] = lane
-        return found
+        queries = {x: [q[i] for i in match] for x, (q, *_) in parts.items()}
+        return _Offered(own, kept, queries, keys, values, begin)
 
     def _scores_fit(
         self, pairs: Sequence[tuple[LaneNumbers, LaneNumbers]]
@@ -337,7 +422,8 @@ class LaneStream:
         if not sum(a.most * b.most for a, b in pairs) < _OVERFLOW:
             raise Rejected("a score could overflow")
 
-    def _rows(self, lanes: Sequence[LaneNumbers]) -> tuple[Labels, Zonotope]:
+    def rows_of(self, lanes: Sequence[LaneNumbers]) -> tuple[Labels, Zonotope]:
+        """Lanes as rows; those of no lane are one row of nothing."""
         if not lanes:
             return (), Zonotope.of(np.zeros((1, 0)))
         return keys_of(self.symbols, lanes)
@@ -362,8 +448,7 @@ class LaneStream:
     ) -> tuple[Labels, Zonotope]:  # -> [n_row, n_vocab]
         """The logits at a position, a row for each values of these symbols and the lanes' own."""
         lanes = self.text if self.asked is None else self.asked
-        self._bound(lanes)
-        self._size(lanes, self.wte.T, np.zeros(len(self.wte)))
+        self._logits_fit()
         read = [
             i
             for i in range(self.wte.shape[1])
@@ -374,6 +459,17 @@ class LaneStream:
         wide, rows, _ = gathered(self.symbols, [lanes[i] for i in read], labels)
         w = self.wte[:, read].T
         return wide, self.floats.linear(rows, w, np.zeros(w.shape[1]))
+
+    def _logits_fit(self) -> None:
+        """Check that no logit can overflow, asked or not: a run ends at one that is no number."""
+        none = np.zeros(len(self.wte))
+        for lanes in filter(None, (self.text, self.asked, self.first)):
+            self._bound(lanes)
+            self._size(lanes, self.wte.T, none)
+        if self._sizes is not None:
+            logits = _through(self._sizes, self.wte.T, none)
+            if not (logits < _OVERFLOW).all():
+                raise Rejected("a logit could overflow")
 
 
 def _through(sizes: Array, w: Array, b: Array) -> Array:

@@ -24,6 +24,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.walks import TokenWalk
 
 AxisLabel: TypeAlias = tuple[int, int]
 Labels: TypeAlias = tuple[AxisLabel, ...]
@@ -78,11 +79,13 @@ class PromptTexts:
     ends   where the prompts end
     there  [n_end, n_index, n_token] True if a text with this end can have this token there
     asked  [n_end, n_index] True for positions at which something is claimed
+    walk   the automaton of the prompts, where it is known
     """
 
     ends: tuple[int, ...]
     there: Array
     asked: Array
+    walk: TokenWalk | None = None
 
 
 @dataclass
@@ -95,6 +98,7 @@ class Symbols:
     asking  True while the position that asks is one at which something is claimed
     later   True while the key is one that stands behind it, which it does not see
     few     True if tables are kept small, by derived symbols
+    placed  True if a position whose index is known is chosen by that alone, without its pairs
     """
 
     alphabet: tuple[str, ...]
@@ -104,6 +108,7 @@ class Symbols:
     asking: bool = False
     later: bool = False
     few: bool = False
+    placed: bool = False
     all: list[LaneSymbol] = field(default_factory=list)
     known: dict[Any, Any] = field(default_factory=dict)
     choices: dict[Any, int] = field(default_factory=dict)

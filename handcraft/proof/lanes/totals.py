@@ -38,6 +38,7 @@ from handcraft.proof.lanes.symbols import (
     Symbols,
     spread,
 )
+from handcraft.proof.lanes.walked import of_walk
 from handcraft.proof.lanes.widened import (
     PlacedSum,
     by_place,
@@ -98,7 +99,10 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
         return _times_seen(symbols, form)
     if (apart := _self_apart(symbols, labels, numbers)) is not None:
         return apart
-    if (parts := by_place(symbols, labels, numbers)) is not None:
+    parts = by_place(symbols, labels, numbers)
+    if (walked := _walked(symbols, labels, numbers, parts)) is not None:
+        return walked
+    if parts is not None:
         return _of_places(symbols, parts)
     mask = symbols.possible(labels)
     low, high = int(numbers[mask].min()), int(numbers[mask].max())
@@ -110,6 +114,43 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     kept = _kept(symbols, labels, up)
     seen = _times_seen(symbols, constant_form(low))
     return applied(symbols, lambda s, c: s + common * c, seen, kept)
+
+
+def _walked(
+    symbols: Symbols,
+    labels: Labels,
+    numbers: Array,
+    parts: tuple[PlacedSum, PlacedSum] | None,
+) -> Form | None:
+    """A sum over tokens as it is, where the automaton of the prompts says more of it than the
+    places do; None for any other.
+    """
+    key = ("walked", symbols.asking, labels, numbers.tobytes())
+    if key not in symbols.known:
+        most = 1 + min(
+            (_most_of(symbols, x) for x in parts or ()), default=_MOST_VALUES
+        )
+        new = of_walk(symbols, labels, numbers, most + 1)
+        found = None if new is None else variable(symbols, new)
+        if new is not None and _from_zero(symbols, numbers, new):
+            _compare(symbols, (labels, numbers, variable(symbols, new)), new)
+        symbols.known[key] = found
+    form: Form | None = symbols.known[key]
+    return form
+
+
+def _from_zero(symbols: Symbols, numbers: Array, new: int) -> bool:
+    """True for a sum of weights from 0 on that may be 0, as others are."""
+    return int(numbers.min()) >= 0 and symbols.all[new].values[0] == 0
+
+
+def _most_of(symbols: Symbols, part: PlacedSum) -> int:
+    """The greatest value of the rest of a sum."""
+    if not part.rest.any():
+        return 0
+    rest = part.rest // gcd(*(int(x) for x in np.unique(part.rest)))
+    found = _limits(symbols, part.labels, rest)
+    return int(found.high[found.known].max(initial=0))
 
 
 def _of_places(symbols: Symbols, parts: tuple[PlacedSum, PlacedSum]) -> Form:
@@ -183,14 +224,19 @@ def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
         if found is None:
             new = _new(symbols, labels, numbers, limits)
             found = variable(symbols, new)
-            parts = symbols.totals
-            for other in parts[-_MOST_BESIDE:]:
-                _beside(symbols, (labels, numbers, found), other)
-            _to_choices(symbols, (labels, numbers, new))
-            parts.append((labels, numbers, found))
+            _compare(symbols, (labels, numbers, found), new)
         symbols.known[key] = found
     form: Form = symbols.known[key]
     return form
+
+
+def _compare(symbols: Symbols, total: KnownTotal, new: int) -> None:
+    """Learn what a new sum, of weights from 0 on, says of those that are known, and of choices."""
+    parts = symbols.totals
+    for other in parts[-_MOST_BESIDE:]:
+        _beside(symbols, total, other)
+    _to_choices(symbols, (*total[:2], new))
+    parts.append(total)
 
 
 def _limits(symbols: Symbols, labels: Labels, numbers: Array) -> TotalBounds:

@@ -51,6 +51,15 @@ def widened(symbols: Symbols, labels: Labels) -> Labels:
     return wide if _rows(symbols, wide) <= MOST_TABLE_ROWS else labels
 
 
+def _beside_end(symbols: Symbols, labels: Labels) -> Labels:
+    """The same, or labels with the end alone where that would be too much."""
+    wide = widened(symbols, labels)
+    fewer = tuple(sorted({*labels, (0, AT_END)}))
+    if wide == labels and _rows(symbols, fewer) <= MOST_TABLE_ROWS:
+        return fewer
+    return wide
+
+
 def _rows(symbols: Symbols, labels: Labels) -> int:
     return prod(len(symbols.all[s].values) for _, s in labels)
 
@@ -71,7 +80,7 @@ def kept_rows(
 
 def settled(symbols: Symbols, form: Form) -> Form:
     """The form of a sum's weights as a table that equal ones have in common."""
-    wide = widened(symbols, form.labels)
+    wide = _beside_end(symbols, form.labels)
     numbers, values = in_numbers(form.table)
     numbers = np.broadcast_to(
         spread(numbers, form.labels, wide), symbols.shape(wide)

@@ -196,7 +196,7 @@ def other_counts() -> Program:
         embedding=(t, v, k),
         n_ctx=3,
         layers=(mean,),
-        claim=answers("[xy][xz]=", lookup({"=": "a"}, own), length=1),
+        claim=answers("[xyz][xz]=", lookup({"=": "a"}, own), length=1),
     )
 
 

@@ -1,0 +1,137 @@
+"""Programs of programs/ that are proved by what their lanes hold, though their rules are written by
+hand.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+from collections.abc import Callable
+from functools import cache
+from itertools import product
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import FULL
+from hypothesis import settings
+from lane_programs import answers_rightly, changed
+from test_lanes_prompts_contained import escapes
+
+from handcraft.model import Model
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.check import measured_lanes
+from handcraft.proof.lanes.contexts import contexts_of
+from handcraft.proof.lanes.walked import sums_at
+
+FOLDER = Path(__file__).parents[1] / "programs"
+MUTANTS = max(2, int(os.environ.get("LANE_MUTANTS", "660")) // 33)
+if settings.default.max_examples < FULL:
+    MUTANTS = 2
+
+
+def palindrome(prompt: str) -> str:
+    """Y where the second word is the first reversed."""
+    first, second = prompt[1:-1].split("#")
+    return "Y" if first == second[::-1] else "N"
+
+
+# name: a small size, and what plain Python says
+SMALL: dict[str, tuple[int, Callable[[str], str]]] = {
+    "palindrome": (3, palindrome)
+}
+
+
+@cache
+def of_size(name: str, size: int) -> Model:
+    """A program of another size than the bundled one, as a model."""
+    build: Any = runpy.run_path(str(FOLDER / f"{name}.py"))[name]
+    return build(size).build()  # type: ignore[no-any-return]
+
+
+def prompts_of(model: Model) -> list[str]:
+    """All prompts of the model's claim."""
+    claim: Any = model.program.claim  # type: ignore[union-attr]
+    return list(claim.language(model.n_ctx, model.vocabulary))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_it_is_proved_on_as_many_prompts_as_there_are(name: str) -> None:
+    model = of_size(name, SMALL[name][0])
+    shown = measured_lanes(model, ())
+    assert shown.margin > 1
+    assert shown.contexts == len(prompts_of(model))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_the_bundled_one_is_proved_as_it_is(name: str) -> None:
+    model = Model.open(name)
+    assert measured_lanes(model, ()).margin > 1
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_its_claim_says_what_plain_python_says(name: str) -> None:
+    """Of every prompt of the small size, and of drawn ones of the bundled size."""
+    size, meaning = SMALL[name]
+    model, random = Model.open(name), Random(2026)
+    claim: Any = model.program.claim  # type: ignore[union-attr]
+    language = claim.language(model.n_ctx, model.vocabulary)
+    drawn = [language.draw(random) for _ in range(200)]
+    for prompt in [*prompts_of(of_size(name, size)), *drawn]:
+        said = claim.expected(prompt, model.vocabulary, model.n_ctx)
+        assert "".join(said) == meaning(prompt), prompt
+
+
+def test_nearly_all_palindromes_are_told_from_others() -> None:
+    """Prompts that differ from a palindrome in one letter, or by one, as drawn ones hardly do."""
+    claim: Any = Model.open("palindrome").program.claim  # type: ignore[union-attr]
+    model = Model.open("palindrome")
+    for word in map("".join, product("ab", repeat=4)):
+        back = word[::-1]
+        for other in (back, back[1:], back[:-1], "a" + back, back + "a"):
+            prompt = f"^{word}#{other}="
+            said = claim.expected(prompt, model.vocabulary, model.n_ctx)
+            assert "".join(said) == palindrome(prompt), prompt
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_no_number_of_a_changed_model_leaves_its_table(name: str) -> None:
+    random, model = Random(name), of_size(name, SMALL[name][0])
+    for one in (model, changed(model, random)):
+        assert escapes(one, 6, random) == []
+
+
+@pytest.mark.hypothesis
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_what_is_wrong_is_not_proved(name: str) -> None:
+    random, model = Random(name), of_size(name, SMALL[name][0])
+    for _ in range(MUTANTS):
+        mutant = changed(model, random)
+        try:
+            measured_lanes(mutant, ())
+        except Rejected:
+            continue
+        assert answers_rightly(mutant)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_sums_of_a_walk_are_those_of_its_prompts(name: str) -> None:
+    """For each end and each place: no more than the prompts have, and no less."""
+    model, random = of_size(name, SMALL[name][0]), Random(7)
+    contexts = contexts_of(model, model.program.claim)  # type: ignore[union-attr, arg-type]
+    texts: Any = contexts.symbols().texts
+    weights: Any = [random.randint(-1, 1) for _ in contexts.tokens]
+    low, found = sums_at(texts, contexts.walk, np.array(weights))
+    wanted = np.zeros_like(found)
+    for prompt in prompts_of(model):
+        ids = [contexts.tokens.index(t) for t in prompt[contexts.skipped :]]
+        row, whole = contexts.ends.index(len(ids) - 1), 0
+        for i, t in enumerate(ids):
+            whole += weights[t]
+            wanted[row, i, t, whole - low] = True
+    for row, end in enumerate(contexts.ends):
+        assert np.array_equal(found[row, : end + 1], wanted[row, : end + 1])
