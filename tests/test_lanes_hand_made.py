@@ -23,7 +23,7 @@ from test_lanes_prompts_contained import escapes
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
-from handcraft.proof.lanes.contexts import contexts_of
+from handcraft.proof.lanes.lengths import asked_contexts
 from handcraft.proof.lanes.walked import sums_at
 
 FOLDER = Path(__file__).parents[1] / "programs"
@@ -38,17 +38,36 @@ def palindrome(prompt: str) -> str:
     return "Y" if first == second[::-1] else "N"
 
 
+def two_hop(prompt: str) -> str:
+    """What the latest pair points to that begins with what the asked letter points to."""
+    pairs = dict(zip(prompt[:-2:2], prompt[1:-2:2], strict=True))
+    return pairs.get(pairs.get(prompt[-1], "?"), "?")
+
+
+def brackets(prompt: str) -> str:
+    """The partners of the brackets that are open, the latest first, and $."""
+    partner, stack = {"(": ")", "{": "}", "[": "]"}, [""]
+    for char in prompt[1:-1]:
+        if char in partner:
+            stack.append(partner[char])
+        else:
+            assert stack.pop() == char
+    return "".join(reversed(stack)) + "$"
+
+
 # name: a small size, and what plain Python says
-SMALL: dict[str, tuple[int, Callable[[str], str]]] = {
-    "palindrome": (3, palindrome)
+SMALL: dict[str, tuple[Any, Callable[[str], str]]] = {
+    "palindrome": ((3,), palindrome),
+    "two_hop": (((1, 3), 2), two_hop),
+    "brackets": ((2, 1, 9), brackets),
 }
 
 
 @cache
-def of_size(name: str, size: int) -> Model:
+def of_size(name: str, size: Any) -> Model:
     """A program of another size than the bundled one, as a model."""
     build: Any = runpy.run_path(str(FOLDER / f"{name}.py"))[name]
-    return build(size).build()  # type: ignore[no-any-return]
+    return build(*size).build()  # type: ignore[no-any-return]
 
 
 def prompts_of(model: Model) -> list[str]:
@@ -120,18 +139,29 @@ def test_what_is_wrong_is_not_proved(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_the_sums_of_a_walk_are_those_of_its_prompts(name: str) -> None:
-    """For each end and each place: no more than the prompts have, and no less."""
+    """For each end and each place of a prompt: no more than the prompts have, and no less. Behind
+    the end there is what the answers have, too.
+    """
     model, random = of_size(name, SMALL[name][0]), Random(7)
-    contexts = contexts_of(model, model.program.claim)  # type: ignore[union-attr, arg-type]
+    claim: Any = model.program.claim  # type: ignore[union-attr]
+    contexts = asked_contexts(model, claim)
     texts: Any = contexts.symbols().texts
-    weights: Any = [random.randint(-1, 1) for _ in contexts.tokens]
-    low, found = sums_at(texts, contexts.walk, np.array(weights))
-    wanted = np.zeros_like(found)
-    for prompt in prompts_of(model):
-        ids = [contexts.tokens.index(t) for t in prompt[contexts.skipped :]]
-        row, whole = contexts.ends.index(len(ids) - 1), 0
-        for i, t in enumerate(ids):
-            whole += weights[t]
-            wanted[row, i, t, whole - low] = True
-    for row, end in enumerate(contexts.ends):
-        assert np.array_equal(found[row, : end + 1], wanted[row, : end + 1])
+    many = [[random.randint(-1, 1) for _ in contexts.tokens] for _ in "123"]
+    if contexts.lasting is not None:
+        many.append(contexts.lasting.weights.tolist())
+    for weights in many:
+        low, found = sums_at(texts, contexts.walk, np.array(weights))
+        wanted = np.zeros_like(found)
+        for prompt in prompts_of(model):
+            said = claim.expected(prompt, model.vocabulary, model.n_ctx)
+            text = [*prompt, *said[:-1]][contexts.skipped :]
+            ids = [contexts.tokens.index(t) for t in text]
+            end = len(prompt) - contexts.skipped - 1
+            row, whole = contexts.ends.index(end), 0
+            for i, t in enumerate(ids):
+                whole += weights[t]
+                wanted[row, i, t, whole - low] = True
+        assert not (wanted & ~found).any()
+        for row, end in enumerate(contexts.ends):
+            upto = slice(end + 1)
+            assert np.array_equal(found[row, upto], wanted[row, upto])

@@ -22,8 +22,8 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.contexts import (
     PromptContexts,
-    contexts_of,
 )
+from handcraft.proof.lanes.lengths import asked_contexts
 from handcraft.proof.lanes.parts import asked_parts
 from handcraft.proof.lanes.stream import LaneStream
 
@@ -62,7 +62,7 @@ def escapes(model: Model, count: int, random: Random) -> list[str]:
     answer that the claim's form does not say.
     """
     claim = model.program.claim  # type: ignore[union-attr]
-    contexts = contexts_of(model, claim)  # type: ignore[arg-type]
+    contexts = asked_contexts(model, claim)  # type: ignore[arg-type]
     symbols = contexts.symbols()
     said = AskedMeaning(symbols, contexts).of(claim.answer)  # type: ignore[union-attr]
     contexts = contexts.narrowed(symbols, said)
@@ -109,7 +109,9 @@ def part_escapes(
                         if far or not known:
                             found.append(f"{after} {sort} {j} at {q} of {text}")
 
-    last = f"{len(model.weights['blocks']) - 1}.mlp"
+    blocks = model.weights["blocks"]
+    part = "mlp" if "mlp" in blocks[-1] else "attn"
+    last = f"{len(blocks) - 1}.{part}"
     stream = LaneStream(model, contexts.begin, symbols)
     with suppress(Rejected):  # what was bounded until then is compared
         stream.run(compare)

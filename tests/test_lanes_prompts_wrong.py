@@ -16,7 +16,7 @@ from handcraft.claims.kinds import Claim
 from handcraft.model import Model
 from handcraft.proof.by_lanes import by_lanes
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes import check
+from handcraft.proof.lanes import lengths
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.contexts import PromptContexts, contexts_of
 from handcraft.proof.task import Budget, Task
@@ -152,13 +152,13 @@ def test_what_is_believed_of_the_texts_is_needed() -> None:
     said = answers(r"\^[abc]{1,3}=", no_a, stop="$", length=end)
     wrong = claimed(model_of("reverse"), said)
     refused(wrong, "the margin may be")
-    with patch.object(check, "contexts_of", narrower(without_a_letter)):
+    with patch.object(lengths, "contexts_of", narrower(without_a_letter)):
         assert measured_lanes(wrong, ()).margin > 0
     longer = cases((AT_END[0], "a"), MIRRORED)
     said = answers(r"\^[abc]{1,3}=", longer, length=end)
     wrong = claimed(model_of("reverse"), said)
     refused(wrong, "the margin may be")
-    with patch.object(check, "contexts_of", narrower(without_the_last)):
+    with patch.object(lengths, "contexts_of", narrower(without_the_last)):
         assert measured_lanes(wrong, ()).margin > 0
 
 
@@ -169,7 +169,7 @@ def test_a_count_of_prompts_that_is_wrong_is_no_proof() -> None:
     task = Task(model, claim, Budget(), float("inf"), silent)  # type: ignore[arg-type]
     assert by_lanes(task).proved
     fewer = narrower(lambda x: replace(x, prompts=x.prompts - 1))
-    with patch.object(check, "contexts_of", fewer):
+    with patch.object(lengths, "contexts_of", fewer):
         outcome = by_lanes(task)
     assert not outcome.proved
     assert outcome.reason is not None

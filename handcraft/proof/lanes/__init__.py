@@ -18,6 +18,9 @@
     contexts     the texts of a claim on prompts: which token can stand where
     asked        the meaning of an expression at a position that such a claim asks
     walks        the automaton of the prompts; walked: what sums over its ways are known by it
+    climbs       sums that climb by one at most; lasting, lengths: answers as long as a text says
+    by_end       tables that are too large to be looked at at once
+    needed       the heads that are followed where nobody asks
     widened      tables of pairs, by what these texts can have alone
     alike        symbols of keys that are the same wherever they count
     placed       choices of a position whose index is known; head_placed: heads that make them

@@ -138,4 +138,4 @@ def keys_of(
 ) -> tuple[Labels, Zonotope]:
     """Lanes of one position as rows."""
     labels, rows, _ = gathered(symbols, lanes)
-    return labels, rows.plain()
+    return labels, rows

@@ -32,7 +32,6 @@ from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.contexts import (
     PromptContexts,
     check_ends,
-    contexts_of,
 )
 from handcraft.proof.lanes.derived import of_few_rows
 from handcraft.proof.lanes.forms import Form, over
@@ -42,6 +41,7 @@ from handcraft.proof.lanes.greatest import (
     is_most,
     margin_of_most,
 )
+from handcraft.proof.lanes.lengths import asked_contexts, check_stop
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.next_meaning import NextMeaning, said_next
 from handcraft.proof.lanes.numbers import gathered
@@ -255,7 +255,7 @@ class _OfPrompts:
     def run(self, *, few: bool) -> ShownByLanes:
         """What is shown, with tables that are kept small, or not. Raises Rejected."""
         self.few = few
-        contexts = contexts_of(self.model, self.claim)
+        contexts = asked_contexts(self.model, self.claim)
         if is_most(self.answer):
             return either_way(
                 self.answer,
@@ -292,7 +292,7 @@ class _OfPrompts:
     ) -> tuple[float, float]:
         """The least margin at some of the positions, and the greatest error of a difference."""
         symbols, form = self._said(contexts, placed=placed)
-        check_ends(contexts, symbols, form, self.claim.stop)
+        self._check_stop(contexts, symbols, form)
         stream = LaneStream(self.model, contexts.begin, symbols)
         stream.run(lambda _, __: None)
         with symbols.of_asked(True):
@@ -300,6 +300,16 @@ class _OfPrompts:
         if silent:
             raise Rejected("the claim may have no answer")
         return margin, error
+
+    def _check_stop(
+        self, contexts: PromptContexts, symbols: Symbols, form: Form
+    ) -> None:
+        """Check that an answer has the stop token as its last one, and nowhere else."""
+        if contexts.lasting is None:
+            check_ends(contexts, symbols, form, self.claim.stop)
+            return
+        meaning = AskedMeaning(symbols, contexts)
+        check_stop(contexts, symbols, meaning, form, self.claim.stop)
 
     def _said(
         self, contexts: PromptContexts, *, placed: bool

@@ -35,6 +35,7 @@ from handcraft.proof.lanes.symbols import (
     spread,
 )
 from handcraft.proof.lanes.totals import total_form
+from handcraft.proof.lanes.walked import is_walked
 
 
 class Levels(LevelTable):
@@ -56,23 +57,28 @@ class Levels(LevelTable):
             if any(isinstance(x, Nowhere) for x in places):
                 raise Rejected("what all positions share, read at none")
             return variable(self.symbols, symbol)
+        place = ("read", self.symbols.asking, self.number, symbol)
+        known: Form | None = self.symbols.known.get(place)
+        known = self._known_form(symbol) if known is None else known
+        if known is not None:
+            self.symbols.known[place] = known
+            return known
         key = ("picked", self.symbols.asking, self.number, symbol)
         if key not in self.symbols.known:
-            self.symbols.known[key] = self._read(symbol)
-        form: Form = self.symbols.known[key]
-        return form
-
-    def _read(self, symbol: int) -> Form:
-        """A known form, or that of a symbol of its own."""
-        if (known := self._known_form(symbol)) is not None:
-            return known
-        if (moved := found_there(self, symbol)) is not None:
-            return moved
-        return variable(self.symbols, symbol_read(self, symbol))
+            moved = found_there(self, symbol)
+            self.symbols.known[key] = (
+                variable(self.symbols, symbol_read(self, symbol))
+                if moved is None
+                else moved
+            )
+        found: Form = self.symbols.known[key]
+        return found
 
     def _known_form(self, symbol: int) -> Form | None:
         """The symbol at the selected position, where no symbol of its own is needed."""
         found = self.certain(symbol)
+        if found is None and is_walked(self.symbols, symbol):
+            found = found_there(self, symbol)
         if found is None and self.symbols.texts is not None:
             found = self._itself_at(symbol)
             if found is None:

@@ -23,6 +23,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.forms import Form, over
+from handcraft.proof.lanes.lasting import Lasting
 from handcraft.proof.lanes.placed import said_at_places
 from handcraft.proof.lanes.symbols import (
     AT_END,
@@ -57,6 +58,8 @@ class PromptContexts:
     there    [n_end, n_index, n_token] what can stand where
     prompts  how many there are
     walk     the automaton of the prompts
+    length   of an answer, where the text decides it; else None
+    lasting  what it then depends on
     """
 
     begin: str | None
@@ -67,6 +70,8 @@ class PromptContexts:
     asked: Array
     prompts: int
     walk: TokenWalk
+    length: Expression | None = None
+    lasting: Lasting | None = None
 
     @property
     def skipped(self) -> int:
@@ -75,7 +80,9 @@ class PromptContexts:
 
     def symbols(self, *, placed: bool = False) -> Symbols:
         """Symbols of these texts; `placed` if positions are chosen by their places alone."""
-        texts = PromptTexts(self.ends, self.there, self.asked, self.walk)
+        texts = PromptTexts(
+            self.ends, self.there, self.asked, self.walk, self.lasting
+        )
         n = self.there.shape[1]
         return Symbols(self.tokens, n, causal=True, texts=texts, placed=placed)
 
@@ -156,7 +163,11 @@ def contexts_of(model: Model, claim: Answers) -> PromptContexts:
     if len(set(vocabulary.tokens)) < len(vocabulary.tokens):
         raise Rejected("a token is named twice")
     n = model.n_ctx - skipped
-    lengths = {m: _length(claim, m - 1) for m in steps}
+    open_end = _is_of_text(claim)
+    lengths = {
+        m: model.n_ctx - m + 1 if open_end else _length(claim, m - 1)
+        for m in steps
+    }
     there = np.zeros((len(steps), n, len(tokens)), dtype=bool)
     ends, last = [], []
     for row, (m, of_place) in enumerate(sorted(steps.items())):
@@ -181,6 +192,7 @@ def contexts_of(model: Model, claim: Answers) -> PromptContexts:
         asked,
         walk.prompts,
         walk.of_tokens(tokens, skipped),
+        claim.length if open_end else None,  # type: ignore[arg-type]
     )
 
 
@@ -189,13 +201,19 @@ def _behind(steps: dict[int, list[set[str]]]) -> set[str]:
     return {c for places in steps.values() for x in places[1:] for c in x}
 
 
+def _is_of_text(claim: Answers) -> bool:
+    """True if the length of an answer depends on more than the end of its prompt."""
+    length = claim.length
+    return isinstance(length, Expression) and not length.ops <= OF_THE_END
+
+
 def _length(claim: Answers, end: int) -> int:
     """How many tokens the answer to a prompt with this end has."""
     length = claim.length
     if isinstance(length, int):
         return length
-    if not isinstance(length, Expression) or not length.ops <= OF_THE_END:
-        raise Rejected("how long an answer is depends on more than the end")
+    if length is None:
+        raise Rejected("nobody says how long an answer is")
     try:
         found = evaluate(length, [""] * (end + 1), end=end)
     except ProgramError as error:

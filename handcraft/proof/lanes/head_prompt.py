@@ -1,6 +1,7 @@
 """Heads that choose, in the texts of prompts: at some positions more may be known than at others.
 
     chosen_in_prompts(head, scores, values, begin)   what such a head brings of lanes
+    some_mean(head, lane, first)                     what any head brings of a lane
 
 A program for prompts may compute anything at a position that nobody asks and no head reads. So a
 query for which a head mixes positions that differ is no reason to refuse it: what it gets is a mean
@@ -135,16 +136,23 @@ def _anything(
     more is not known: what is brought is a mean of values.
     """
     symbols = head.symbols
-    low = min(float((lane.c - lane.radius).min()), first[0] - first[1])
-    high = max(float((lane.c + lane.radius).max()), first[0] + first[1])
-    middle = (low + high) / 2
-    far = max(high - middle, middle - low) * UP
-    far += head.rounding(max(abs(low), abs(high)))
+    middle, far = some_mean(head, lane, first)
     wide = tuple(sorted({*read.labels, *pairs.queries}))
     shape = symbols.shape(wide)
     rows = unknown.reshape(symbols.shape(pairs.queries))
     rows = np.broadcast_to(spread(rows, pairs.queries, wide), shape)
     c, r = (spread(x, read.labels, wide) for x in (read.c, read.r))
-    return LaneNumbers(
-        wide, np.where(rows, middle, c), np.where(rows, far * UP, r)
-    )
+    return LaneNumbers(wide, np.where(rows, middle, c), np.where(rows, far, r))
+
+
+def some_mean(
+    head: HeadScores, lane: LaneNumbers, first: tuple[float, float]
+) -> tuple[float, float]:
+    """The middle of all that a head may bring of a lane, and how far it can be from that: a mean
+    of values is between the least and the greatest one.
+    """
+    low = min(float((lane.c - lane.radius).min()), first[0] - first[1])
+    high = max(float((lane.c + lane.radius).max()), first[0] + first[1])
+    middle = (low + high) / 2
+    far = max(high - middle, middle - low) * UP
+    return middle, (far + head.rounding(max(abs(low), abs(high)))) * UP

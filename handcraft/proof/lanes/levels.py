@@ -21,6 +21,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.lanes.alike import alike
+from handcraft.proof.lanes.by_end import by_end, key_values
 from handcraft.proof.lanes.forms import Form, as_objects, collapsed
 from handcraft.proof.lanes.pair_table import PairTable, by_side
 from handcraft.proof.lanes.symbols import (
@@ -30,10 +31,11 @@ from handcraft.proof.lanes.symbols import (
     Labels,
     Nowhere,
     Symbols,
-    TooManyRows,
     spread,
 )
 from handcraft.proof.lanes.widened import kept_rows, places_of, widened
+
+_MOST_HAVING = 20_000_000  # flags: what each key can have, by query
 
 
 class LevelTable:
@@ -47,12 +49,11 @@ class LevelTable:
         form = _first_of_each(symbols, form)
         wide = widened(symbols, form.labels)
         if symbols.texts is not None and (0, AT_END) not in wide:
-            raise TooManyRows("the pairs of a choice are too many to be placed")
-        form = (
-            self._settled(form)
-            if symbols.texts is None
-            else self._settled_at(form, wide)
-        )
+            form = by_end(symbols, form)
+            wide = widened(symbols, form.labels)
+        # where pairs are too many to be placed in a text, they are looked at by themselves
+        placed = symbols.texts is not None and (0, AT_END) in wide
+        form = self._settled_at(form, wide) if placed else self._settled(form)
         self.labels = form.labels
         self.queries, self.keys = by_side(self.labels)
         self.pairs = PairTable.of(symbols, self.queries, self.keys)
@@ -183,10 +184,21 @@ class LevelTable:
                 column[:, None] == np.arange(size)
             )
         if np.prod(shape, dtype=np.int64) > MOST_TABLE_ROWS:
-            return None
+            return self._having_by_end(symbol)
         mask = self.symbols.possible((*self.queries, *wide)).reshape(shape)
         axis = len(self.queries) + wide.index((1, symbol))
         return np.moveaxis(mask, axis, -1).reshape(*self.levels.shape, size)
+
+    def _having_by_end(self, symbol: int) -> Array | None:
+        """The same by the end alone, where that is little enough."""
+        known = key_values(self.symbols, self.keys, symbol)
+        ends = (0, AT_END)
+        if known is None or ends not in self.queries:
+            return None
+        if self.levels.size * known.shape[-1] > _MOST_HAVING:
+            return None
+        mask = known[self.pairs.row(ends)]  # [n_query, n_key, n_value]
+        return np.array(mask & self.pairs.mask[..., None])
 
     def facts_of(self, symbol: int) -> Array:
         """[n_query, n_value + 1] True for what a query may read, Nowhere last."""

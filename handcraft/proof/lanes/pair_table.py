@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.lanes.climbs import climbed
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
     AxisLabel,
@@ -85,6 +86,7 @@ class PairTable:
         fewest = self.fewest_seen()
         for label in self.keys:
             found += self._placed(label, worst, fewest)
+        found += climbed(self.symbols, self, worst)
         sures = [np.where(x == big, -1, x) for x in found]
         return np.maximum(np.max(sures, axis=0), -1)
 

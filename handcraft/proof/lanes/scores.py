@@ -73,6 +73,8 @@ class HeadScores:
     def divided(self, q: Zonotope, k: Zonotope) -> tuple[Array, Array]:
         """The scores of one query, after the division by the root of the width."""
         low, high = self.floats.dot(q.plain(), k.plain())
+        less = shared_in(q, k)
+        low, high = low + less, high - less
         root = math.sqrt(self.d_head)
         error = 4 * (self.floats.u + 2.0**-52)
 
@@ -155,6 +157,17 @@ class HeadScores:
         error = error + (whole + apart) * 2.0**-45
         less = (whole - apart) / root
         return low + less - error, high - less + error
+
+
+def shared_in(q: Zonotope, k: Zonotope) -> Array:  # [1, m], [n, m] -> [n]
+    """By how much less the errors that the lanes of a key share can move its score than as many
+    errors, each of one lane.
+    """
+    b = q.c[0]  # [m]
+    apart = np.abs(k.g).sum(axis=2) @ np.abs(b)
+    whole = np.abs(np.einsum("m,nme->ne", b, k.g)).sum(axis=1)
+    less = (apart - whole) - apart * 2.0**-40
+    return np.asarray(np.where(less > 0, less, 0.0))
 
 
 def row_numbers(

@@ -20,6 +20,8 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
 from handcraft.proof.lanes.attention import HeadReading, keys_of
+from handcraft.proof.lanes.head_prompt import some_mean
+from handcraft.proof.lanes.needed import needed_heads
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
     gathered,
@@ -68,13 +70,16 @@ class _Offered:
     values: list[LaneNumbers]
     begin: Begin
 
+    def head(self, stream: LaneStream) -> HeadReading:
+        """What bounds the head."""
+        return HeadReading(stream.symbols, stream.floats, len(self.own))
+
     def of(self, stream: LaneStream, name: str) -> HeadParts:
         """The same for one sort of position."""
-        head = HeadReading(stream.symbols, stream.floats, len(self.own))
         with stream.symbols.of_asked(name == "asked"):
             queries = stream.rows_of(self.queries[name])
         return HeadParts(
-            head,
+            self.head(stream),
             self.own[self.kept],
             queries,
             self.keys,
@@ -123,6 +128,8 @@ class LaneStream:
         self._last = max(
             (i for i, b in enumerate(self.blocks) if "attn" in b), default=-1
         )
+        # where only some positions are asked, others are followed as far as these read them
+        self._needed = needed_heads(self.blocks, model.n_head)
 
     def _embedded(
         self, tokens: Sequence[int], skipped: int
@@ -205,7 +212,7 @@ class LaneStream:
             if to_last and i == len(self.blocks) - 1:
                 return
             if "attn" in block:
-                self._attend(block["attn"])
+                self._attend(block["attn"], self._needed[i])
                 seen(f"{i}.attn", self)
             if "mlp" in block:
                 self._neurons(block["mlp"])
@@ -301,13 +308,14 @@ class LaneStream:
         sorts += ["asked"] if self.asked is not None else []
         return [*sorts, "first"] if self.first is not None else sorts
 
-    def _attend(self, attn: Any) -> None:
+    def _attend(self, attn: Any, needed: set[int]) -> None:
         out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
         brought: dict[str, list[LaneNumbers]] = {x: [] for x in self._sorts()}
         before, d, size = self._asked_of(attn)
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
-            for name, lanes in self._head(before, own, d).items():
+            followed = self.asked is None or h in needed
+            for name, lanes in self._head(before, own, d, followed).items():
                 brought[name] += lanes
         for name, lanes in brought.items():
             with self.symbols.of_asked(name == "asked"):
@@ -354,9 +362,15 @@ class LaneStream:
         return found
 
     def _head(
-        self, before: dict[str, list[LaneNumbers]], own: Array, d: int
+        self,
+        before: dict[str, list[LaneNumbers]],
+        own: Array,
+        d: int,
+        followed: bool,
     ) -> dict[str, list[LaneNumbers]]:
-        """What one head brings to each sort of position in each of its columns."""
+        """What one head brings to each sort of position in each of its columns: at those that are
+        not followed, some mean.
+        """
         found = {x: [single(0.0)] * len(own) for x in self._sorts()}
         part = self._offered(before, own, d)
         if part is None:
@@ -364,15 +378,14 @@ class LaneStream:
         for name in self._sorts():
             if name == "first":
                 continue
-            asked = part.of(self, name)
-            with self.symbols.of_asked(name == "asked"):
-                lanes = asked.head.brought(
-                    asked.queries, asked.keys, asked.values, asked.begin
-                )
-                for i, lane in zip(part.kept, lanes, strict=True):
-                    found[name][i] = self._own(lane)
+            if followed or name == "asked":
+                lanes = self._brought(part.of(self, name), name)
+            else:
+                lanes = self._some_means(part.head(self), part)
+            for i, lane in zip(part.kept, lanes, strict=True):
+                found[name][i] = lane
         if part.begin.there:
-            begun = asked.head.begun(part.begin, asked.keys, part.values)
+            begun = part.head(self).begun(part.begin, part.keys, part.values)
             start = lanes_of(self.symbols, (), begun.plain(), ())
             for i, lane in zip(part.kept, start, strict=True):
                 found["first"][i] = lane
@@ -415,6 +428,24 @@ class LaneStream:
         values = [parts["text"][2][i] for i in kept]
         queries = {x: [q[i] for i in match] for x, (q, *_) in parts.items()}
         return _Offered(own, kept, queries, keys, values, begin)
+
+    def _brought(self, part: HeadParts, name: str) -> list[LaneNumbers]:
+        """What a head brings to the positions of one sort."""
+        with self.symbols.of_asked(name == "asked"):
+            lanes = part.head.brought(
+                part.queries, part.keys, part.values, part.begin
+            )
+            return [self._own(lane) for lane in lanes]
+
+    def _some_means(
+        self, head: HeadReading, part: _Offered
+    ) -> list[LaneNumbers]:
+        """What it brings where nobody asks to which positions."""
+        c, r = part.begin.v.c[0], part.begin.v.radius[0]
+        return [
+            single(*some_mean(head.scores, lane, (float(c[i]), float(r[i]))))
+            for i, lane in enumerate(part.values)
+        ]
 
     def _scores_fit(
         self, pairs: Sequence[tuple[LaneNumbers, LaneNumbers]]

@@ -24,6 +24,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.lasting import Lasting
 from handcraft.proof.lanes.walks import TokenWalk
 
 AxisLabel: TypeAlias = tuple[int, int]
@@ -80,12 +81,14 @@ class PromptTexts:
     there  [n_end, n_index, n_token] True if a text with this end can have this token there
     asked  [n_end, n_index] True for positions at which something is claimed
     walk   the automaton of the prompts, where it is known
+    lasting  how long answers are, where the text decides it
     """
 
     ends: tuple[int, ...]
     there: Array
     asked: Array
     walk: TokenWalk | None = None
+    lasting: Lasting | None = None
 
 
 @dataclass
@@ -244,8 +247,28 @@ class Symbols:
             self._masks[key] = self._paired(labels, mask)
         return self._masks[key]
 
+    @property
+    def is_one_asked(self) -> bool:
+        """True while the position that asks is the only one of its text."""
+        texts = self.texts
+        if texts is None or not self.asking:
+            return False
+        return bool((texts.asked.sum(axis=1) <= 1).all())
+
+    def _before_asked(self, labels: Labels, mask: Array) -> Array:
+        """A position that is asked sees none behind the last one that is, which the end says."""
+        ends, keys = (0, AT_END), (1, AT_INDEX)
+        if self.texts is None or not self.asking or self.later:
+            return mask
+        if not {ends, keys} <= set(labels):
+            return mask
+        asked = self.texts.asked
+        upto = np.logical_or.accumulate(asked[:, ::-1], axis=1)[:, ::-1]
+        return mask & spread(upto, (ends, keys), labels)
+
     def _paired(self, labels: Labels, mask: Array) -> Array:
         """What both sides say together: an earlier position, or the same one, or another."""
+        mask = self._before_asked(labels, mask)
         both = [s for side, s in labels if side == 0 and (1, s) in labels]
         for ranked in both:
             symbol = self.all[ranked]

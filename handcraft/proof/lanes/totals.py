@@ -135,8 +135,37 @@ def _walked(
         if new is not None and _from_zero(symbols, numbers, new):
             _compare(symbols, (labels, numbers, variable(symbols, new)), new)
         symbols.known[key] = found
+        if found is not None and parts is not None:
+            _say_rest(symbols, parts, found)
     form: Form | None = symbols.known[key]
     return form
+
+
+def _say_rest(
+    symbols: Symbols, parts: tuple[PlacedSum, PlacedSum], whole: Form
+) -> None:
+    """Say of the rest that places leave of a sum what it is by the sum: of another sum with the
+    same rest this is known, too.
+    """
+    part, sign = _rarer(parts)
+    if not part.rest.any():
+        return
+    common = gcd(*(int(x) for x in np.unique(part.rest)))
+    rest = part.rest // common
+    symbols.known["total", symbols.asking, part.labels, rest.tobytes()] = (
+        applied(
+            symbols,
+            lambda x, known: sign * (x - known) // common,
+            whole,
+            part.known,
+        )
+    )
+
+
+def _rarer(parts: tuple[PlacedSum, PlacedSum]) -> tuple[PlacedSum, int]:
+    """What a sum has more than its least, or less than its most, and the sign of that."""
+    up, down = parts
+    return (down, -1) if down.order < up.order else (up, 1)
 
 
 def _from_zero(symbols: Symbols, numbers: Array, new: int) -> bool:
@@ -155,10 +184,7 @@ def _most_of(symbols: Symbols, part: PlacedSum) -> int:
 
 def _of_places(symbols: Symbols, parts: tuple[PlacedSum, PlacedSum]) -> Form:
     """What the sum surely has, and the rest; or what it has at most, less the rest: the rarer."""
-    up, down = parts
-    sign = 1
-    if down.order < up.order:
-        up, sign = down, -1
+    up, sign = _rarer(parts)
     if not up.rest.any():
         return up.known
     common = gcd(*(int(x) for x in np.unique(up.rest))) * sign

@@ -48,6 +48,9 @@ def widened(symbols: Symbols, labels: Labels) -> Labels:
     if any(side == 1 for side, _ in labels):
         more.add((1, AT_INDEX))
     wide = tuple(sorted({*labels, *more}))
+    if _rows(symbols, wide) > MOST_TABLE_ROWS and symbols.is_one_asked:
+        # the end says which position asks
+        wide = tuple(sorted({*labels, *more - {(0, AT_INDEX)}}))
     return wide if _rows(symbols, wide) <= MOST_TABLE_ROWS else labels
 
 
