@@ -22,7 +22,8 @@ from next_programs import (
     repeated,
 )
 
-from handcraft import Neuron, Program, each, token, verify
+from handcraft import Neuron, Program, each, next_token, token, verify
+from handcraft.core.errors import HandcraftError
 from handcraft.core.gpt2 import gpt2, recorder
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
@@ -32,6 +33,7 @@ from handcraft.proof.lanes.next_meaning import NextMeaning
 from handcraft.proof.lanes.silence import spoken_contexts
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import Symbols
+from handcraft.results.suites.drawing import KINDS, drawn
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     any_,
@@ -212,6 +214,28 @@ def test_no_wrong_mutant_is_proved(make: Any) -> None:
         proved += 1
         assert is_right_next(one)
     assert proved
+
+
+def test_random_claims_and_mutants_are_proved_only_if_right() -> None:
+    random, proved = Random(3), 0
+    while proved < MANY:
+        try:
+            e = drawn(random, "ab", random.choice(KINDS), 2)
+            model = next_token(e, tokens="ab", n=4).build()
+        except HandcraftError:  # no claim, or none that is compiled
+            continue
+        for one in (model, changed(model, random), changed(model, random)):
+            try:
+                shown = measured_lanes(one, ())
+            except Rejected:
+                continue
+            found = margins(one)
+            proved += 1
+            assert found
+            assert shown.margin <= min(found.values()) * (1 + 2.0**-20)
+            if shown.spoken is not None or not shown.silent:
+                every = len(contexts_of(one))
+                assert len(found) == (shown.spoken or every)
 
 
 WRONG: dict[str, tuple[Model, str, Any]] = {

@@ -25,7 +25,7 @@ from voted_programs import (
     voted,
 )
 
-from handcraft import Program, answers, tag, verify
+from handcraft import Program, answers, of, tag, verify
 from handcraft.core.gpt2 import Array, gpt2
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
@@ -58,6 +58,15 @@ def test_the_margin_is_that_of_the_worst_prompt(name: str) -> None:
     found = margins(model, right, "abc", 5)
     assert shown.contexts == len(found)
     assert 0.99 < shown.margin <= min(found) < 1.01
+
+
+@pytest.mark.parametrize("name", ["voted", "followed"])
+def test_what_is_compiled_from_the_claim_is_proved(name: str) -> None:
+    """There two neurons for each token stand behind the head, which are a straight line."""
+    made, right = KINDS[name]
+    model = of(made("abc", 4)).build()
+    shown = measured_lanes(model, ())
+    assert 0 < shown.margin <= min(margins(model, right, "abc", 4))
 
 
 @pytest.mark.slow

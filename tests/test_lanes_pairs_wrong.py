@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -19,11 +20,17 @@ from voted_programs import (
     voted,
 )
 
-from handcraft import Head, Program, answers, local, position, token
+from handcraft import Head, Program, answers, local, of, position, token
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Floats, Rejected
-from handcraft.proof.lanes import head_linear, last_heads, least_mean, pairs
+from handcraft.proof.lanes import (
+    head_linear,
+    last_heads,
+    least_mean,
+    pairs,
+    straight,
+)
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.head_linear import linear_head
 from handcraft.proof.lanes.last_heads import LastHeads
@@ -253,3 +260,41 @@ def test_a_check_left_out_would_prove_it(made: Callable[[], Program]) -> None:
     model = made().build()
     with LEFT_OUT[made]():
         assert measured_lanes(model, ()).margin > 0
+
+
+def bent() -> Model:
+    """Five letters: of two neurons that are a line for b one always says the same."""
+    model = of(voted("abcde", 3)).build()
+    weights = deepcopy(model.weights)
+    mlp = weights["blocks"][-1]["mlp"]
+    lane = np.flatnonzero(weights["wte"][model.vocabulary.ids["b"]])
+    one, _ = np.flatnonzero(mlp["c_proj"]["w"][:, lane].any(axis=1))
+    mlp["c_fc"]["w"][:, one] = 0
+    mlp["c_fc"]["b"][one] = 2.0**12
+    return replace(model, weights=weights)
+
+
+def by_effect(real: Any) -> Any:
+    """Two neurons of opposite effect are taken for a line, whatever they see."""
+    return lambda w, b, out: real(w * 0, b * 0, out)
+
+
+def test_neurons_are_a_line_only_where_they_are_opposite() -> None:
+    """A pair that has opposite effects and sees different things is refused; taken for a line, it
+    would be called right.
+    """
+    model = bent()
+    assert min(margins(model, most_voted, "abcde", 3)) <= 0
+    with pytest.raises(Rejected, match="are no straight lines"):
+        measured_lanes(model, ())
+    with patched(straight, "_pairs", by_effect, real=True):
+        assert measured_lanes(model, ()).margin > 0
+
+
+def test_a_neuron_without_another_one_is_no_line() -> None:
+    """One that writes something and has no opposite is refused."""
+    model = of(voted("abcde", 3)).build()
+    weights = deepcopy(model.weights)
+    weights["blocks"][-1]["mlp"]["c_proj"]["w"][0] = 0
+    with pytest.raises(Rejected, match="are no straight lines"):
+        measured_lanes(replace(model, weights=weights), ())

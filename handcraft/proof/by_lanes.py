@@ -39,7 +39,7 @@ from handcraft.sequence.expression import Expression
 
 _EVERY = 20_000  # texts up to which each is run
 _DRAWN = 2_000  # texts otherwise, or as many as are so many tokens
-_TOKENS = 400_000
+_TOKENS = 200_000
 _TOLD = 2.0**-20  # by how much a margin of a real run is off
 
 

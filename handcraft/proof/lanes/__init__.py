@@ -32,6 +32,7 @@
     pairs        the same, two tokens at a time
     summands     a number of the claim as a sum over keys
     head_linear  a head as a sum over keys; last_heads: the difference of two logits as one
+    straight     neurons behind the last heads that are straight lines
     pair_rows    what two tokens are compared by, as rows
     least_mean   what a mean is at least, where a sum over the same keys is at least so much
 

@@ -29,11 +29,9 @@ from handcraft.proof.checker.zonotope import (
 )
 from handcraft.proof.lanes.head_linear import LinearHead, linear_head
 from handcraft.proof.lanes.numbers import LaneNumbers, gathered
-from handcraft.proof.lanes.scores import Begin
+from handcraft.proof.lanes.straight import ReadOut
 from handcraft.proof.lanes.stream import HeadParts, LaneStream
 from handcraft.proof.lanes.symbols import Labels
-
-_OVERFLOW = 2.0**100  # any number is smaller
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +80,8 @@ class LastHeads:
         attn = stream.blocks[-1]["attn"]
         self.out = attn["c_proj"]["w"].astype(np.float64)
         self.bias = attn["c_proj"]["b"].astype(np.float64)
-        self.wte = stream.wte
+        self.reading = ReadOut(stream)
+        self.matrix = self.reading.matrix
         self.lanes = stream.text if stream.asked is None else stream.asked
         self.parts = stream.last_heads()
         self.heads = [self._read(x) for x in self.parts]
@@ -111,28 +110,38 @@ class LastHeads:
 
     def _sizes(self) -> None:
         """How large the lanes are, and how far each can be off in the last sum and before it."""
+        self.values = np.zeros(len(self.out))  # of all that is read
+        self.most = np.zeros(len(self.out))  # of what is brought
+        for part, read in zip(self.parts, self.heads, strict=True):
+            first = (np.abs(part.begin.v.c) + part.begin.v.radius)[0]
+            most = np.maximum(first, [x.most for x in part.values]) * 1.001
+            self.values[part.columns] = most
+            lost = 4 * (self.stream.symbols.n + 3) * self.floats.least
+            self.most[part.columns] = most * self._share(read.linear) + lost
+        anywhere, _ = self._added(self._largest(), self.values)
+        self.reading.errors(anywhere)  # nothing overflows, asked or not
+        own = np.array([lane.most for lane in self.lanes])
+        self.size, self.off = self._added(own, self.most)
+        self.errors = self.reading.errors(self.size)
+
+    def _share(self, head: LinearHead | None) -> float:
+        """How much of the values a head brings: where it sums, the shares of all keys."""
+        if head is None or head.mean:
+            return 1.0
+        shares = self.stream.symbols.n * head.share * (1 + head.off)
+        return min(1.0, (shares + head.rest) * 1.001)
+
+    def _added(self, own: Array, most: Array) -> tuple[Array, Array]:
+        """How large lanes are with what heads bring, and how far they can be off."""
         floats = self.floats
-        most = np.zeros(len(self.out))
-        for part in self.parts:
-            most[part.columns] = [
-                max(lane.most, first) * 1.001
-                for lane, first in zip(
-                    part.values, _most_of(part.begin), strict=True
-                )
-            ]
         size = most @ np.abs(self.out) + np.abs(self.bias)  # [n_embd]
         terms = ((self.out != 0) & (most > 0)[:, None]).sum(axis=0)
         terms = terms + (self.bias != 0)
         off = floats.gamma(terms) * size + (terms + 2) * floats.least
-        own = self._largest()
         both = (own + size + off) * UP
-        added = (floats.u + 2.0**-50) * both + floats.least
-        self.most = most
-        self.off = np.where(terms > 0, (off + added) * UP, 0.0)
-        self.size = (both + self.off) * UP
-        logits = self.size @ np.abs(self.wte.T)
-        if not (max(self.size.max(), logits.max()) < _OVERFLOW):
-            raise Rejected("a number of the model could overflow")
+        off = off + (floats.u + 2.0**-50) * both + floats.least
+        off = np.where(terms > 0, off * UP, 0.0)
+        return (both + off) * UP, off
 
     def _largest(self) -> Array:
         """How large each lane is at any position, asked or not."""
@@ -142,24 +151,19 @@ class LastHeads:
             found = np.maximum(found, [lane.most for lane in lanes])
         return found
 
-    def _rounded(self, x: int) -> float:
-        """How far a logit is from the sum of the lanes as they are."""
-        w = np.abs(self.wte[x])
-        terms = int(((w > 0) & (self.size > 0)).sum())
-        error = float(self.floats.gamma(terms)) * float(self.size @ w)
-        return (error + (terms + 2) * self.floats.least) * UP
-
     # ------------------------------------------------------------ two tokens
 
     def apart(self, x: int, y: int) -> Apart:
         """By how much the logit of x is ahead of that of y."""
-        d, wrong = difference_of(self.wte[x], self.wte[y])
+        d, wrong = difference_of(self.matrix[x], self.matrix[y])
         f, error = product_of(self.out, d)
         error = error + np.abs(self.out) @ wrong
-        rounded = self._rounded(x) + self._rounded(y)
+        rounded = float(self.errors[x] + self.errors[y])
         rounded += float(self.off @ np.abs(d))
         rounded += float(self.size @ wrong + self.most @ error)
-        bias = float(self.bias @ d)
+        constant = self.reading.constant
+        bias = float(self.bias @ d) + float(constant[x] - constant[y])
+        rounded += float(abs(constant[x]) + abs(constant[y])) * 2.0**-50
         rounded += float(np.abs(self.bias) @ np.abs(d)) * summed(len(d))
         own, most = _combined(self.stream, *self._lanes(d, f))
         reading = self._linear(f)
@@ -216,7 +220,7 @@ class LastHeads:
         """What keys bring, what the first token does, and how far both can be off in all."""
         stream = self.stream
         used = np.flatnonzero(f)
-        most = self.most[reading.columns][used]
+        most = self.values[reading.columns][used]
         lanes = [reading.values[i] for i in used]
         low = _low(stream, lanes, f[used], head.share, head.off)
         first = _low_of(reading.first[:, used], f[used], head.share, head.off)
@@ -226,10 +230,6 @@ class LastHeads:
         least = 4 * (stream.symbols.n + 3) * self.floats.least
         small = least * (len(used) + size + float(np.abs(f[used]).sum()))
         return low, float(first[0]), (weight * size + small) * UP
-
-
-def _most_of(begin: Begin) -> list[float]:
-    return [float(x) for x in (np.abs(begin.v.c) + begin.v.radius)[0] * UP]
 
 
 def _is_any(first: Zonotope, i: int) -> bool:

@@ -77,14 +77,14 @@ class PlacedChoice:
         self.symbols = symbols
         self.asked = asked
         self.places = np.where(asked, places, -1)
-        key = "placed", symbols.asking, self.places.tobytes()
+        key = "of places", symbols.asking, self.places.tobytes()
         self.number = symbols.choices.setdefault(key, len(symbols.choices))
 
     def picked(self, symbol: int) -> Form:
         """The symbol at the selected position."""
         if self.symbols.all[symbol].everywhere:
             return variable(self.symbols, symbol)
-        key = "placed", self.number, symbol
+        key = "read at a place", self.number, symbol
         if key not in self.symbols.known:
             self.symbols.known[key] = (
                 self._index() if symbol == AT_INDEX else self._read(symbol)

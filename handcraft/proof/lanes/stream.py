@@ -198,12 +198,8 @@ class LaneStream:
         self, seen: Callable[[str, LaneStream], None], *, to_last: bool = False
     ) -> None:
         """Go through all blocks, and call `seen` with the name of each sublayer after it; with
-        `to_last` up to the heads of the last block, behind which no neuron may stand.
+        `to_last` up to the last block.
         """
-        if to_last and (not self.blocks or "mlp" in self.blocks[-1]):
-            raise Rejected(
-                "behind the last heads stand neurons, or there are none"
-            )
         for i, block in enumerate(self.blocks):
             # what no later head reads is needed where it is asked alone
             self.read_later = self.asked is None or i < self._last

@@ -141,10 +141,12 @@ class Search:
     def _spend(self, states: int) -> None:
         """Count the states. Raises Undecided if there are too many, or no time is left."""
         self.position_states.spent += states
-        if states > _MOST_STATES or self.position_states.spent > MOST_IN_ALL:
+        # a search for each length takes a state for each score that the model computes
+        most = max(MOST_IN_ALL, self.position_states.network.n_ctx**2)
+        if states > _MOST_STATES or self.position_states.spent > most:
             raise Undecided(
                 "contexts can be in more than"
-                f" {_MOST_STATES if states > _MOST_STATES else MOST_IN_ALL} states"
+                f" {_MOST_STATES if states > _MOST_STATES else most} states"
             )
         if time.monotonic() > self.deadline:
             raise Undecided("the time of the budget was over")
