@@ -52,6 +52,9 @@ class OnText:
 
     def _computed(self, symbol: int, q: int) -> Any:
         known = self.symbols.all[symbol]
+        if ("classes", symbol) in self.symbols.known:
+            labels, classes = self.symbols.known["classes", symbol]
+            return self._entry(labels, classes, q, q)
         if (placed := self.symbols.known.get(("reads", symbol))) is not None:
             ends = self.symbols.texts.ends  # type: ignore[union-attr]
             at = int(placed.places[ends.index(self.whole[AT_END]), q])

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.derived import applied_to_few
+from handcraft.proof.lanes.derived import applied_to_few, smaller_form
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -158,6 +158,9 @@ class AskedMeaning(MeaningForms):
         self._not_behind(place)
         if (known := self._read_placed(value, first, place)) is not None:
             return known
+        if self.symbols.few:
+            with self.symbols.of_asked(False):
+                value = smaller_form(self.symbols, value)
         with self.symbols.of_asked(False):  # a key stands anywhere
             index = moved_to_key(self.symbols, self.placed(AT_INDEX))
         same = self._same(place, index)

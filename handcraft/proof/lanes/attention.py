@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
+from handcraft.proof.lanes.derived import count_rows, most_together
 from handcraft.proof.lanes.head_choice import (
     SeveralDiffer,
     alone_at_levels,
@@ -26,7 +27,12 @@ from handcraft.proof.lanes.head_mean import mean_of_several
 from handcraft.proof.lanes.head_placed import chosen_at_places
 from handcraft.proof.lanes.head_prompt import chosen_in_prompts
 from handcraft.proof.lanes.head_sum import is_sum, sum_of_head
-from handcraft.proof.lanes.numbers import LaneNumbers, gathered
+from handcraft.proof.lanes.numbers import (
+    LaneNumbers,
+    fewer_rows,
+    gathered,
+    smaller,
+)
 from handcraft.proof.lanes.scores import Begin, HeadScores
 from handcraft.proof.lanes.symbols import Labels, Symbols
 
@@ -77,11 +83,15 @@ class HeadReading:
         """
         if self.symbols.placed:
             return chosen_at_places(self.scores, queries, keys, values, begin)
+        queries, keys = self._fewer(queries, keys)
         found = self.scores.of(queries, keys, begin)
         if is_sum(found, begin):
             return [sum_of_head(self.scores, found, lane) for lane in values]
         if self.symbols.texts is None and (apart := alone_at_levels(found)):
             return chosen_by(self.scores, found, *apart, values, begin)
+        if self.symbols.few:
+            with self.symbols.of_asked(False):
+                values = [smaller(self.symbols, x, new=True) for x in values]
         # the keys with what is read there, so that values can be compared
         labels, wide = self._with_values(keys, values)
         if labels != keys[0]:
@@ -95,6 +105,17 @@ class HeadReading:
             return mean_of_several(
                 self.scores, found, levels, gaps, values, begin
             )
+
+    def _fewer(
+        self, queries: tuple[Labels, Zonotope], keys: tuple[Labels, Zonotope]
+    ) -> tuple[tuple[Labels, Zonotope], tuple[Labels, Zonotope]]:
+        """Queries and keys over derived symbols, where there are too many pairs of them."""
+        sizes = [count_rows(self.symbols, x[0]) for x in (queries, keys)]
+        if sizes[0] * sizes[1] <= most_together(self.symbols):
+            return queries, keys
+        queries = fewer_rows(self.symbols, *queries)
+        with self.symbols.of_asked(False):  # a key stands anywhere
+            return queries, fewer_rows(self.symbols, *keys)
 
     def _with_values(
         self, keys: tuple[Labels, Zonotope], values: Sequence[LaneNumbers]

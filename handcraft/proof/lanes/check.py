@@ -50,7 +50,7 @@ from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.silence import spoken_contexts
 from handcraft.proof.lanes.stream import LaneStream
-from handcraft.proof.lanes.symbols import Symbols
+from handcraft.proof.lanes.symbols import Symbols, TooManyRows
 from handcraft.sequence.expression import Expression
 
 
@@ -123,8 +123,9 @@ class _OfTexts:
         """After how many contexts the claim says something; None where nobody counted."""
         return None
 
-    def run(self) -> ShownByLanes:
-        """What is shown. Raises Rejected."""
+    def run(self, *, few: bool) -> ShownByLanes:
+        """What is shown, with tables that are kept small, or not. Raises Rejected."""
+        self.few = few
         if is_most(self.said):
             return either_way(self.said, self._by_pairs, self._by_tables)
         return self._by_tables()
@@ -132,7 +133,7 @@ class _OfTexts:
     def _begun(self) -> LaneStream:
         """The stream of the texts, of which nothing is known yet."""
         n = self.model.n_ctx - (self.begin is not None)
-        symbols = Symbols(self.alphabet, n, self.model.causal)
+        symbols = Symbols(self.alphabet, n, self.model.causal, few=self.few)
         self.found, self.passed = [], set()
         self.meaning = MeaningForms(symbols)
         return LaneStream(self.model, self.begin, symbols)
@@ -251,8 +252,9 @@ class _OfPrompts:
         self.claim = claim
         self.answer = claim.answer
 
-    def run(self) -> ShownByLanes:
-        """What is shown. Raises Rejected."""
+    def run(self, *, few: bool) -> ShownByLanes:
+        """What is shown, with tables that are kept small, or not. Raises Rejected."""
+        self.few = few
         contexts = asked_contexts(self.model, self.claim)
         if is_most(self.answer):
             return either_way(
@@ -260,7 +262,7 @@ class _OfPrompts:
                 lambda: self._by_pairs(contexts),
                 lambda: self._shown(contexts, placed=False),
             )
-        if self.answer.ops <= OF_PLACES:
+        if self.answer.ops <= OF_PLACES and not few:
             with suppress(Rejected):  # by places alone, which costs little
                 return self._shown(contexts, placed=True)
         return self._shown(contexts, placed=False)
@@ -314,6 +316,7 @@ class _OfPrompts:
     ) -> tuple[Symbols, Form]:
         """What the claim says, in symbols of the texts."""
         symbols = contexts.symbols(placed=placed)
+        symbols.few = self.few
         form = AskedMeaning(symbols, contexts).of(self.answer)
         with symbols.of_asked(True):
             return symbols, of_few_rows(symbols, form)
@@ -382,7 +385,7 @@ def _check_of(
 def _run(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
     try:
         with np.errstate(all="ignore"):
-            return pass_.run()
+            return _in_few_rows(pass_)
     except ProgramError as error:
         raise Rejected(printable(str(error))) from None
     except (
@@ -395,6 +398,17 @@ def _run(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
         raise Rejected(
             f"it is not consistent: {printable(str(error))}"
         ) from None
+
+
+def _in_few_rows(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
+    """What is shown: where a table is too large, with tables that are kept small."""
+    try:
+        return pass_.run(few=False)
+    except TooManyRows as why:
+        try:
+            return pass_.run(few=True)
+        except Rejected:
+            raise why from None
 
 
 def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:

@@ -184,6 +184,9 @@ def found_there(choice: Levels, symbol: int) -> Form | None:
     read = [_found(choice, place, label) for label in labels]
     try:
         wide, found = composed(symbols, labels, table, read, nothing)
+        if ("classes", symbol) in symbols.known:
+            values = symbols.all[symbol].values
+            return _one_of(symbols, values, Form(wide, found))
         form = _up_to(symbols, Form(wide, found), place, nothing)
     except Rejected:
         return None
@@ -211,8 +214,12 @@ def _one_of(symbols: Symbols, values: tuple[Any, ...], form: Form) -> Form:
     )
 
 
-def _made(symbols: Symbols, symbol: int) -> tuple[Labels, Array, int] | None:
-    """The weights that a total is made of, or the levels of a choice, and what is no selection."""
+def _made(symbols: Symbols, symbol: int) -> tuple[Labels, Array, Any] | None:
+    """The weights that a total is made of, the levels of a choice, or the classes of a derived
+    symbol, and what is no selection.
+    """
+    if (classes := symbols.known.get(("classes", symbol))) is not None:
+        return classes[0], classes[1].astype(object), None
     if (weights := symbols.known.get(("weights", symbol))) is not None:
         return (*weights, 0)
     if (chosen := symbols.all[symbol].choice) is not None:

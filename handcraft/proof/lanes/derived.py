@@ -33,6 +33,7 @@ from handcraft.proof.lanes.forms import (
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
+    AT_TOKEN,
     MOST_TABLE_ROWS,
     AxisLabel,
     Labels,
@@ -41,7 +42,9 @@ from handcraft.proof.lanes.symbols import (
     spread,
 )
 
-LARGE = 2**16  # rows: a table with more is looked at
+_LARGE = 2**16  # rows: a table with more is looked at
+_LARGE_OF_FEW = 2**12  # where tables are kept small
+_TOGETHER = MOST_TABLE_ROWS  # rows of several tables together
 _MOST_CLASSES = 256
 _FEWER = 4  # times fewer rows make a symbol of its own worth it
 _MOST_BESIDE = 16  # derived symbols with which a new one is compared
@@ -59,6 +62,22 @@ class DerivedSymbol:
 def count_rows(symbols: Symbols, labels: Labels) -> int:
     """How many rows a table over these labels has."""
     return prod(len(symbols.all[s].values) for _, s in labels)
+
+
+def large(symbols: Symbols) -> int:
+    """The rows of a table that is not large."""
+    return _LARGE_OF_FEW if symbols.few else _LARGE
+
+
+def most_together(symbols: Symbols) -> int:
+    """The rows of several tables together that are not too many."""
+    return large(symbols) if symbols.few else _TOGETHER
+
+
+def _of_texts(symbols: Symbols) -> set[int]:
+    """The symbols that a text has before any head reads it."""
+    whole = symbols.texts is not None or not symbols.causal
+    return {AT_TOKEN, AT_INDEX, AT_END} if whole else {AT_TOKEN, AT_INDEX}
 
 
 def _known(symbols: Symbols) -> list[DerivedSymbol]:
@@ -86,6 +105,7 @@ def as_derived(
     table = np.zeros(classes.shape, dtype=np.int64)
     table[mask] = numbers
     new = symbols.add(LaneSymbol(tuple(range(len(kept)))))
+    symbols.known["classes", new] = labels, table
     found_new = DerivedSymbol(new, labels, table)
     _learn(symbols, found_new, mask)
     symbols.known["derived"].append(found_new)
@@ -115,9 +135,7 @@ def _learn(symbols: Symbols, new: DerivedSymbol, mask: Array) -> None:
     else:
         for label in new.labels:
             _together(symbols, new, new.labels, [label])
-    places = [(0, AT_INDEX)]
-    if symbols.texts is not None or not symbols.causal:
-        places.append((0, AT_END))  # or the length
+    places = [(0, s) for s in _of_texts(symbols) - {AT_TOKEN}]
     _together(symbols, new, tuple(sorted({*new.labels, *places})), places)
     for other in known:
         if symbols.all[other.symbol].asked and not symbols.asking:
@@ -176,12 +194,16 @@ class RowGroups:
 
 
 def by_known(
-    symbols: Symbols, labels: Labels, columns: Array, near: float
+    symbols: Symbols,
+    labels: Labels,
+    columns: Array,
+    near: Array,
+    times: int = 2,
 ) -> RowGroups | None:
     """Fewer rows that decide a table, over derived symbols that are known; None where there are
-    none.
+    not as many times fewer.
 
-    columns  [n_column, n_possible] what is decided, each within this distance
+    columns, near  [n_column, n_possible], [n_column] what is decided, each within a distance
     """
     mask = symbols.possible(labels)
     at = np.nonzero(mask)
@@ -194,7 +216,7 @@ def by_known(
     if len(parts) == len(labels):
         return None
     kept = _needed(symbols, labels, parts, columns, near)
-    if count_rows(symbols, kept) * 2 > mask.size:
+    if count_rows(symbols, kept) * times > mask.size:
         return None
     return RowGroups(kept, mask, _numbers(symbols, kept, parts))
 
@@ -204,7 +226,7 @@ def _needed(
     labels: Labels,
     parts: dict[AxisLabel, Array],
     columns: Array,
-    near: float,
+    near: Array,
 ) -> Labels:
     """Labels that decide all columns: each is left out if the others do, the greatest first, and
     what is derived last.
@@ -230,15 +252,15 @@ def _numbers(
     return number
 
 
-def _decided(number: Array, columns: Array, near: float) -> bool:
+def _decided(number: Array, columns: Array, near: Array) -> bool:
     """True if all rows with one number have nearly the same in each column."""
     order = np.argsort(number, kind="stable")
     own = number[order]
     first = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
-    for column in columns[:, order]:
+    for column, most in zip(columns[:, order], near, strict=True):
         low = np.minimum.reduceat(column, first)
         high = np.maximum.reduceat(column, first)
-        if (high - low > near).any():
+        if (high - low > most).any():
             return False
     return True
 
@@ -265,15 +287,42 @@ def applied_to_few(
     symbols: Symbols, f: Callable[..., Any], *forms: Form
 ) -> Form:
     """What f makes of forms: where they are too many together, of smaller ones."""
-    if count_rows(symbols, labels_of(*forms)) > MOST_TABLE_ROWS:
+    if count_rows(symbols, labels_of(*forms)) > most_together(symbols):
         forms = tuple(smaller_form(symbols, x) for x in forms)
     return applied(symbols, f, *forms)
 
 
+def by_bases(symbols: Symbols, form: Form) -> Form:
+    """The form over what defines its derived symbols, where that fits a table: of sums that are the
+    same, one may be written with a derived symbol and another one without it.
+    """
+    for side, symbol in form.labels:
+        if ("classes", symbol) not in symbols.known:
+            continue
+        own, classes = symbols.known["classes", symbol]
+        at_key = tuple(symbols.label(side, s) for _, s in own)
+        kept = [x for x in form.labels if x != (side, symbol)]
+        wide = tuple(sorted({*kept, *at_key}))
+        if count_rows(symbols, wide) > MOST_TABLE_ROWS:
+            continue
+        at = [
+            spread(classes, at_key, wide)
+            if x == (side, symbol)
+            else symbols.place(
+                wide, x, np.arange(len(symbols.all[x[1]].values))
+            )
+            for x in form.labels
+        ]
+        table = np.broadcast_to(form.table[tuple(at)], symbols.shape(wide))
+        return by_bases(symbols, Form(wide, table))
+    return form
+
+
 def of_few_rows(symbols: Symbols, form: Form) -> Form:
     """A form that has no more rows than what is large, if there is such a one."""
-    large = count_rows(symbols, form.labels) > LARGE
-    return smaller_form(symbols, form) if large else form
+    if count_rows(symbols, form.labels) <= large(symbols):
+        return form
+    return smaller_form(symbols, form)
 
 
 def smaller_form(symbols: Symbols, form: Form) -> Form:
@@ -297,13 +346,16 @@ def _sorted(labels: Sequence[AxisLabel], table: Array) -> tuple[Labels, Array]:
 
 
 def _smaller(symbols: Symbols, form: Form) -> Form:
-    """The same of a form of one position."""
-    if len(form.labels) < 2:
+    """The same of a form of one position. Where tables are kept small by all means, what stands
+    where in a text is left as it is: more is known of it than of its class.
+    """
+    read = {s for _, s in form.labels}
+    if (symbols.few and read <= _of_texts(symbols)) or len(read) < 2:
         return form
     numbers, values = in_numbers(form.table)
     mask = symbols.possible(form.labels)
     own = numbers[mask]
-    groups = by_known(symbols, form.labels, own[None], 0)
+    groups = by_known(symbols, form.labels, own[None], np.zeros(1))
     if groups is None:
         found = by_classes(symbols, form.labels, numbers)
         if found is None:

@@ -23,6 +23,7 @@ from handcraft.proof.lanes.symbols import (
     Labels,
     Nowhere,
     Symbols,
+    TooManyRows,
     spread,
 )
 
@@ -109,7 +110,7 @@ def _by_values(
             code, most = code.reshape(shape), len(known)
     known, first, code = np.unique(code, return_index=True, return_inverse=True)
     if len(known) > _MOST_ASKED:
-        raise Rejected(f"a table of {len(known):,} values is too large")
+        raise TooManyRows(f"a table of {len(known):,} values is too large")
     rows = [
         [values[i] for i in numbers.reshape(-1)[first]]
         for numbers, (_, values) in zip(flat, parts, strict=True)
@@ -230,7 +231,7 @@ def composed(
     wider = labels_of(*read)
     shape = symbols.shape(wider)
     if np.prod(shape) > MOST_TABLE_ROWS:
-        raise Rejected("a table is too large")
+        raise TooManyRows("a table is too large")
     found: list[Array] = []
     gone = np.zeros(shape, dtype=bool)
     for (_, symbol), form in zip(labels, read, strict=True):

@@ -21,16 +21,17 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope
 from handcraft.proof.lanes.derived import (
-    LARGE,
     RowGroups,
     by_classes,
     by_known,
     count_rows,
+    large,
 )
 from handcraft.proof.lanes.symbols import (
     MOST_TABLE_ROWS,
     Labels,
     Symbols,
+    TooManyRows,
     spread,
 )
 
@@ -79,14 +80,14 @@ def gathered(
 ) -> tuple[Labels, Zonotope, list[int]]:
     """Lanes side by side: the labels of the rows, the rows, and the numbers of the errors."""
     wide = _wide(lanes, labels)
-    if count_rows(symbols, wide) > LARGE:
+    if count_rows(symbols, wide) > large(symbols):
         lanes = [smaller(symbols, lane) for lane in lanes]
         wide = _wide(lanes, labels)
     shape = symbols.shape(wide)
     size = int(np.prod(shape, dtype=np.int64))
     errors = sorted({e for lane in lanes for e in lane.g})
     if size * max(1, len(lanes)) * (len(errors) + 2) > 8 * MOST_TABLE_ROWS:
-        raise Rejected("what is read together has too many rows")
+        raise TooManyRows("what is read together has too many rows")
 
     def rows(array: Array, own: Labels) -> Any:
         return np.broadcast_to(spread(array, own, wide), shape).reshape(-1)
@@ -175,13 +176,47 @@ def smaller(
     if len(lane.labels) < 2:
         return lane
     mask = symbols.possible(lane.labels)
-    near = _SMALL * float(np.abs(lane.c[mask]).max(initial=0.0))
-    columns = np.stack([lane.c[mask], *(x[mask] for x in lane.g.values())])
+    columns = lane.c[mask][None]
+    near = _near(columns)
     groups = by_known(symbols, lane.labels, columns, near)
     if groups is None and new:
-        found = by_classes(symbols, lane.labels, _classes(lane.c, near))
+        classes = _classes(lane.c, float(near[0]))
+        found = by_classes(symbols, lane.labels, classes)
         groups = None if found is None else found[0]
     return lane if groups is None else _grouped(symbols, lane, groups)
+
+
+def _near(columns: Array) -> Array:  # [n_column, n_row] -> [n_column]
+    """How near numbers are that are taken for the same."""
+    return _SMALL * np.asarray(np.abs(columns).max(axis=1, initial=0.0))
+
+
+def fewer_rows(
+    symbols: Symbols, labels: Labels, rows: Zonotope
+) -> tuple[Labels, Zonotope]:
+    """Rows without shared errors over derived symbols that decide all columns, where there are
+    such symbols.
+    """
+    if len(labels) < 2 or not rows.c.shape[1]:
+        return labels, rows
+    shape = symbols.shape(labels)
+    columns = rows.c[symbols.possible(labels).reshape(-1)].T
+    groups = by_known(symbols, labels, columns, _near(columns), 1)
+    if groups is None:
+        return labels, rows
+    lanes = [
+        _grouped(
+            symbols,
+            LaneNumbers(labels, c.reshape(shape), r.reshape(shape)),
+            groups,
+        )
+        for c, r in zip(rows.c.T, rows.radius.T, strict=True)
+    ]
+    c, r = (
+        np.stack([x.reshape(-1) for x in part], axis=1)
+        for part in ([x.c for x in lanes], [x.r for x in lanes])
+    )
+    return groups.labels, Zonotope.of(c, r)
 
 
 def _classes(c: Array, near: float) -> Array:

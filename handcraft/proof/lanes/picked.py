@@ -17,6 +17,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.proof.lanes.forms import over
 from handcraft.proof.lanes.levels import LevelTable
 from handcraft.proof.lanes.links import linked
+from handcraft.proof.lanes.picked_itself import learn_itself
 from handcraft.proof.lanes.refined import learn_refined
 from handcraft.proof.lanes.symbols import (
     AT_END,
@@ -46,6 +47,7 @@ def symbol_read(choice: LevelTable, symbol: int) -> int:
     shape = (*choice.symbols.shape(choice.queries), len(kept))
     labels = (*(s for _, s in choice.queries), new)
     choice.symbols.learn(labels, fact[:, may].reshape(shape))
+    learn_itself(choice, new, symbol)
     _beside(choice, new, symbol)
     _agrees(choice, new, symbol)
     learn_refined(choice, new, symbol)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
+from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
 from handcraft.proof.lanes.pair_table import PairTable
-from handcraft.proof.lanes.symbols import Labels, Symbols
+from handcraft.proof.lanes.symbols import Labels, Symbols, TooManyRows
 
 _MOST_SCORED = 4_000_000  # pairs
 
@@ -107,7 +107,7 @@ class HeadScores:
         own = tuple(x for x in at_keys if x[0] == 1)
         pairs = PairTable.of(self.symbols, wide, own)
         if pairs.mask.size > _MOST_SCORED:
-            raise Rejected("a head compares too many pairs")
+            raise TooManyRows("a head compares too many pairs")
         of_query = row_numbers(self.symbols, wide, queries[0])
         of_shared = row_numbers(self.symbols, wide, shared)
         all_keys = (*shared, *own)

@@ -40,6 +40,8 @@ from handcraft.proof.lanes.symbols import (
 _OVERFLOW = 2.0**100  # any number is smaller
 _CUBED = 2.0**40  # what a neuron sees is smaller, so that its cube is a float
 _MOST_LANES = 4096
+_GREAT = 2.0**-10  # a remainder
+_MOST_KEPT = 2**15  # rows of a lane with one error more
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,7 +256,21 @@ class LaneStream:
         self._size(brought, out, bias)
         added = self._linear(brought, out, bias)
         self._bound(added)
-        return [self._sum(x, y) for x, y in zip(lanes, added, strict=True)]
+        return [
+            self._kept_apart(self._sum(x, y))
+            for x, y in zip(lanes, added, strict=True)
+        ]
+
+    def _kept_apart(self, lane: LaneNumbers) -> LaneNumbers:
+        """The lane with a great remainder as an error of its own, beside those that it has: what is
+        taken off the lane later takes it away as well.
+        """
+        if not lane.r.max() > _GREAT or lane.c.size > _MOST_KEPT:
+            return lane
+        self.errors += 1
+        zero = np.zeros_like(lane.r)
+        g = lane.g | {self.errors: lane.r}
+        return LaneNumbers(lane.labels, lane.c, zero, g)
 
     def _active(self, lane: LaneNumbers) -> LaneNumbers:
         labels, rows, errors = gathered(self.symbols, [lane])

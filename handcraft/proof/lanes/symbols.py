@@ -30,8 +30,13 @@ from handcraft.proof.lanes.walks import TokenWalk
 AxisLabel: TypeAlias = tuple[int, int]
 Labels: TypeAlias = tuple[AxisLabel, ...]
 MOST_TABLE_ROWS = 4_000_000  # of one table
+MOST_LEARNT = 2_000_000  # of a fact on symbols that define another one
 AT_TOKEN, AT_INDEX, AT_LENGTH = 0, 1, 2
 AT_END = 2  # of contexts of a prompt, which a causal model reads: where the prompt ends
+
+
+class TooManyRows(Rejected):
+    """A table is too large."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ class Symbols:
     texts   of prompts and their answers, else None
     asking  True while the position that asks is one at which something is claimed
     later   True while the key is one that stands behind it, which it does not see
+    few     True if tables are kept small, by derived symbols
     placed  True if a position whose index is known is chosen by that alone, without its pairs
     """
 
@@ -104,6 +110,7 @@ class Symbols:
     texts: PromptTexts | None = None
     asking: bool = False
     later: bool = False
+    few: bool = False
     placed: bool = False
     all: list[LaneSymbol] = field(default_factory=list)
     known: dict[Any, Any] = field(default_factory=dict)
@@ -155,10 +162,34 @@ class Symbols:
         return len(self.all) - 1
 
     def learn(self, symbols: Sequence[int], fact: Array) -> None:
-        """Keep a fact on symbols of one position: of one that is asked, while such a one asks."""
+        """Keep a fact on symbols of one position: of one that is asked, while such a one asks.
+        What is said of a derived symbol is said of those that define it, too.
+        """
         kept = self._of_asked if self.asking else self.facts
         kept.append((tuple(symbols), fact))
         self._masks.clear()
+        for symbol in symbols:
+            if ("classes", symbol) in self.known:
+                self._learn_by_bases(symbols, fact, symbol)
+
+    def _learn_by_bases(
+        self, symbols: Sequence[int], fact: Array, derived: int
+    ) -> None:
+        """The same fact on the symbols that define a derived one."""
+        labels, classes = self.known["classes", derived]
+        rest = {(0, s) for s in symbols if s != derived}
+        wide = tuple(sorted({*labels, *rest}))
+        rows = prod(len(self.all[s].values) for _, s in wide)
+        if set(labels) <= rest or rows > MOST_LEARNT:
+            return
+        at = [
+            spread(classes, labels, wide)
+            if s == derived
+            else self.place(wide, (0, s), np.arange(len(self.all[s].values)))
+            for s in symbols
+        ]
+        told = np.broadcast_to(fact[tuple(at)], self.shape(wide))
+        self.learn([s for _, s in wide], told)
 
     @property
     def totals(self) -> list[Any]:
@@ -183,7 +214,7 @@ class Symbols:
         """The shape of a table over these labels. Raises Rejected where it is too large."""
         shape = tuple(len(self.all[s].values) for _, s in labels)
         if prod(shape) > MOST_TABLE_ROWS:
-            raise Rejected(f"a table of {prod(shape):,} rows is too large")
+            raise TooManyRows(f"a table of {prod(shape):,} rows is too large")
         return shape
 
     def place(self, labels: Labels, label: AxisLabel, array: Array) -> Array:

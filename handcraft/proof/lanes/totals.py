@@ -20,6 +20,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.bounds import TotalBounds, bounds_of
+from handcraft.proof.lanes.derived import by_bases
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -55,6 +56,7 @@ _MOST_BESIDE_PAIRS = 200_000
 
 def total_form(symbols: Symbols, weights: Form) -> Form:
     """The sum of weights[query, key] over the keys that the query sees."""
+    weights = by_bases(symbols, weights)
     if symbols.texts is not None:  # which may tell that a row has no text
         weights = settled(symbols, weights)
     mask = symbols.possible(weights.labels)
