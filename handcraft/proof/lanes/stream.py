@@ -41,6 +41,10 @@ _CUBED = 2.0**40  # what a neuron sees is smaller, so that its cube is a float
 _MOST_LANES = 4096
 
 
+class NotFollowed(Rejected):
+    """What is not followed may overflow, by sizes alone: more may be known of it."""
+
+
 class LaneStream:
     """The residual stream of a model, lane by lane. Raises Rejected for one that cannot be bounded.
 
@@ -50,7 +54,12 @@ class LaneStream:
     """
 
     def __init__(
-        self, model: Model, begin: str | None, symbols: Symbols
+        self,
+        model: Model,
+        begin: str | None,
+        symbols: Symbols,
+        *,
+        follows_all: bool = False,
     ) -> None:
         weights = model.weights
         _check(model)
@@ -62,6 +71,7 @@ class LaneStream:
         self.wte = weights["wte"].astype(np.float64)
         self.wpe = weights["wpe"].astype(np.float64)
         self.symbols = symbols
+        self.follows_all = follows_all  # what nobody reads, too
         self.errors = 0
         ids = model.vocabulary.ids
         self.first: list[LaneNumbers] | None = None
@@ -151,7 +161,9 @@ class LaneStream:
         """Go through all blocks, and call `seen` with the name of each sublayer after it."""
         for i, block in enumerate(self.blocks):
             # what no later head reads is needed where it is asked alone
-            self.read_later = self.asked is None or i < self._last
+            self.read_later = (
+                self.asked is None or i < self._last or self.follows_all
+            )
             if not self.read_later and self._sizes is None:
                 self._sizes = np.array([lane.most for lane in self.text])
             if "attn" in block:
@@ -224,10 +236,10 @@ class LaneStream:
             return
         before = _through(self._sizes, w, b)
         if not (before < _CUBED).all():
-            raise Rejected("a neuron could overflow")
+            raise NotFollowed("a neuron could overflow")
         self._sizes = self._sizes + _through(before, out, bias)
         if not (self._sizes < _OVERFLOW).all():
-            raise Rejected("a number of the model could overflow")
+            raise NotFollowed("a number of the model could overflow")
 
     # ------------------------------------------------------------ attention
 
@@ -259,7 +271,7 @@ class LaneStream:
                 raise Rejected("a number of the model could overflow")
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
-            followed = self.asked is None or h in needed
+            followed = self.asked is None or h in needed or self.follows_all
             for name, lanes in self._head(before, own, d, followed).items():
                 brought[name] += lanes
         for name, lanes in brought.items():
