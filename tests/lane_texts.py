@@ -52,6 +52,10 @@ class OnText:
 
     def _computed(self, symbol: int, q: int) -> Any:
         known = self.symbols.all[symbol]
+        if (placed := self.symbols.known.get(("reads", symbol))) is not None:
+            ends = self.symbols.texts.ends  # type: ignore[union-attr]
+            at = int(placed.places[ends.index(self.whole[AT_END]), q])
+            return Nowhere(placed.number, 0) if at < 0 else self.text[at]
         if known.choice is None:
             labels, weights = self.symbols.known["weights", symbol]
             return sum(self._entry(labels, weights, q, k) for k in self.seen(q))

@@ -40,7 +40,11 @@ def induced(
     now, before = token(LETTERS), scratch("before", LETTERS)
     previous = attend_to(at, at["p"] - back, value={before: now})
     follower = Head(
-        query={before: 2**10 * now, at["near"]: nearer, at["first"]: first},
+        query={
+            before: max(2**10, 32 * n) * now,
+            at["near"]: nearer,
+            at["first"]: first,
+        },
         value=now,
         adds={now: 50 * now},
         scores="exact",

@@ -9,6 +9,8 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from conftest import FULL
+from hypothesis import settings
 from lane_programs import changed
 from lane_texts import OnText, off
 from next_programs import (
@@ -63,6 +65,7 @@ CLAIMS: dict[str, Expression] = {
     "a sum": lookup({1: "a", 2: "b"}, total({"a": 1, "b": 2}, before=here)),
     "two back": token_at(latest({-2: own})),
 }
+MANY = 300 if settings.default.max_examples >= FULL else 30
 NOT_COUNTED = {"how many", "a sum", "a after b", "what followed a"}
 
 
@@ -130,6 +133,14 @@ def test_more_contexts_than_can_be_run_are_counted_too() -> None:
     assert shown.spoken == sum(3**m - 3 * 2 ** (m - 1) for m in n)
 
 
+@pytest.mark.slow
+def test_contexts_of_up_to_1024_letters() -> None:
+    shown = measured_lanes(induced(1024), ())
+    n = range(1, 1025)
+    assert shown.contexts == sum(3**m for m in n)
+    assert shown.spoken == sum(3**m - 3 * 2 ** (m - 1) for m in n)
+
+
 @pytest.mark.parametrize("causal", [True, False])
 def test_each_position_of_texts_without_a_first_token(causal: bool) -> None:
     t = token(LETTERS)
@@ -192,7 +203,7 @@ def escapes(model: Model, every: list[str]) -> list[str]:
 )
 def test_no_wrong_mutant_is_proved(make: Any) -> None:
     random, model, proved = Random(2), make(4), 0
-    for _ in range(60):
+    for _ in range(MANY):
         one = changed(model, random)
         try:
             measured_lanes(one, ())

@@ -4,6 +4,7 @@ through.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
@@ -12,24 +13,34 @@ from typing import Any
 
 import pytest
 from lane_programs import answers_rightly
+from lane_texts import OnText
 
-from handcraft import Program, answers, tag, token
+from handcraft import Program, answer, answers, tag, token
 from handcraft.core.errors import WeightsError
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.check import measured_lanes
+from handcraft.proof.lanes.contexts import PromptContexts, contexts_of
+from handcraft.proof.lanes.forms import Form
 from handcraft.proof.lanes.next_meaning import NextMeaning
+from handcraft.proof.lanes.parts import asked_parts
 from handcraft.proof.lanes.symbols import Symbols
 from handcraft.recipes import addresses, attend_to
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import (
     cases,
+    count,
     end,
     equal,
+    fetch,
     here,
+    indices,
     lookup,
     otherwise,
+    there,
     token_at,
+    tokens,
 )
 
 
@@ -164,7 +175,44 @@ def test_a_context_has_no_end_of_a_prompt() -> None:
     """What follows any context is asked of texts without a prompt: no symbol stands for its end."""
     symbols = Symbols(("a", "b"), 3, causal=True)
     meaning = NextMeaning(symbols)
-    count = Expression(op="count", where=((0, "a"),))
-    assert meaning.of(count).labels
+    assert meaning.of(count({0: "a"})).labels
     with pytest.raises(Rejected, match="'end' is not known here"):
         meaning.of(end)
+
+
+def test_what_a_key_reads_at_a_key_is_what_the_whole_text_says() -> None:
+    """A position of an answer reads an element, which counts others, each by what it has counted:
+    a form, if there is one, says of each prompt what the evaluator says.
+    """
+    same = count(there(tokens) == tokens)
+    before = (there(same) < same) | (there(same) == same) & (
+        there(indices) < indices
+    )
+    said = otherwise(fetch(tokens, there(count(before)) == indices - 1), "a")
+    model = answer(said, tokens="abc", n=2, causal=False).build()
+    assert model.program is not None
+    claim: Any = model.program.claim
+    contexts = contexts_of(model, claim)
+    for part in asked_parts(contexts, claim.answer):
+        symbols = part.symbols()
+        with suppress(Rejected):
+            form = AskedMeaning(symbols, part).of(claim.answer)
+            assert wrong_prompts(model, part, symbols, form) == []
+
+
+def wrong_prompts(
+    model: Model, part: PromptContexts, symbols: Symbols, form: Form
+) -> list[str]:
+    """The prompts after which a form says something else than the claim."""
+    claim: Any = model.program.claim  # type: ignore[union-attr]
+    found = []
+    for prompt in claim.language(model.n_ctx, model.vocabulary):
+        said = claim.expected(prompt, model.vocabulary, model.n_ctx)
+        last = len(prompt) - 1 - part.skipped
+        text = [*prompt, *said[:-1]][part.skipped :]
+        on = OnText(symbols, text, last)
+        for q, token_said in enumerate(said, last):
+            asked = part.asked[part.ends.index(last), q]
+            if asked and on.table(form, q) != token_said:
+                found.append(f"{prompt} at {q}")
+    return found

@@ -29,6 +29,7 @@ from handcraft.proof.lanes.check import (
     ShownByLanes,
     measured_lanes,
 )
+from handcraft.proof.lanes.greatest import is_most
 from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.propose import proposed
 from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
@@ -56,12 +57,15 @@ def is_for(model: Model) -> bool:
     ) and isinstance(claim.function, Expression)
 
 
-def reads_places(claim: Claim) -> bool:
-    """True for a claim on prompts that reads tokens at indices that are known: it costs little."""
+def costs_little(claim: Claim) -> bool:
+    """True for a claim on prompts for which lanes need no table of what stands there: it reads
+    tokens at indices that are known, or asks for the token of the greatest number, which is found
+    two tokens at a time.
+    """
     return (
         type(claim) is Answers
         and isinstance(claim.answer, Expression)
-        and claim.answer.ops <= OF_PLACES
+        and (claim.answer.ops <= OF_PLACES or is_most(claim.answer))
     )
 
 

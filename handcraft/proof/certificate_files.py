@@ -18,8 +18,8 @@ from handcraft.model import Model
 from handcraft.proof.by_lanes import (
     agreed,
     certificate_of,
+    costs_little,
     is_for,
-    reads_places,
 )
 from handcraft.proof.checker import (
     Certificate,
@@ -71,7 +71,7 @@ def _ways(task: Task) -> Sequence[Callable[[Task, Path, float], Report]]:
     both = [_certified_by_lanes, _certified_by_states]
     claim = task.claim
     return (
-        both[::-1] if claim.asks_prompts and not reads_places(claim) else both
+        both[::-1] if claim.asks_prompts and not costs_little(claim) else both
     )
 
 

@@ -210,7 +210,8 @@ class Floats:
         # a lane that is exactly 0 in every row adds nothing to any sum
         used = np.flatnonzero(((x.c != 0) | (x.radius != 0)).any(axis=0))
         if 2 * len(used) < len(w):
-            x = x[:, used]
+            parts = (np.take(part, used, axis=1) for part in (x.c, x.r, x.g))
+            x = Zonotope(*parts)
             w = w[used]
         w = w.astype(np.float64)
         b = b.astype(np.float64)

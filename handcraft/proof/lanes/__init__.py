@@ -28,6 +28,13 @@
     refined      heads that find what a claim finds, where that finds any
     silence      after how many contexts a claim says nothing
 
+    greatest     claims that ask for the token of the greatest number
+    pairs        the same, two tokens at a time
+    summands     a number of the claim as a sum over keys
+    head_linear  a head as a sum over keys; last_heads: the difference of two logits as one
+    pair_rows    what two tokens are compared by, as rows
+    least_mean   what a mean is at least, where a sum over the same keys is at least so much
+
 Rules of this folder: the checker's side imports neither the lowering nor the prover, and believes
 nothing that it was told: what it cannot show is Rejected.
 """

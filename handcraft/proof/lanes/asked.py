@@ -34,7 +34,6 @@ from handcraft.proof.lanes.symbols import (
     AT_TOKEN,
     Symbols,
 )
-from handcraft.proof.lanes.totals import total_form
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import (
     SHORT,
@@ -96,7 +95,7 @@ class AskedMeaning(MeaningForms):
 
     def _form(self, e: Expression) -> Form:
         if e.op in (*SHORT, "total"):
-            return self.of(self._written_out(e))
+            return self.of(self.written_out(e))
         return self._cases(e) if e.op == "cases" else super()._form(e)
 
     def _cases(self, e: Expression) -> Form:
@@ -130,8 +129,10 @@ class AskedMeaning(MeaningForms):
 
     # ------------------------------------------------------------ short selections
 
-    def _written_out(self, e: Expression) -> Expression:
-        """The selection by a condition that says the same."""
+    def written_out(self, e: Expression) -> Expression:
+        """The selection by a condition that says the same; what is no short one is that itself."""
+        if e.op not in (*SHORT, "total"):
+            return e
         if id(e) not in self._long:
             self._long[id(e)] = e, written_out(e)
         return self._long[id(e)][1]
@@ -213,21 +214,23 @@ class AskedMeaning(MeaningForms):
         return _OfFirst(self).condition(e)
 
     def _count(self, e: Expression) -> Form:
-        where = selection_of(e).condition
-        found = total_form(self.symbols, self._condition(where))
-        first = self._at_first(where)
-        return applied(self.symbols, lambda a, b: a + b, found, first)
+        return self._with_first(super()._count(e), e)
 
     def _total(self, e: Expression) -> Form:
+        return self._with_first(super()._total(e), e)
+
+    def _with_first(self, found: Form, e: Expression) -> Form:
+        first = self.at_first(e)
+        return applied(self.symbols, lambda a, b: a + b, found, first)
+
+    def at_first(self, e: Expression) -> Form:
+        """What the first token adds to a count or a total."""
         selection = selection_of(e)
-        found = super()._total(e)
         first = self._at_first(selection.condition)
-        if not self._may(first):
-            return found
+        if e.op == "count_where" or not self._may(first):
+            return first
         value = self.first.of(selection.value)
-        return applied(
-            self.symbols, lambda a, w, x: a + x if w else a, found, first, value
-        )
+        return applied(self.symbols, lambda w, x: x if w else 0, first, value)
 
     def _may(self, flag: Form) -> bool:
         """True if a flag may be 1."""

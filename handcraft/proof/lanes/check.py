@@ -35,10 +35,17 @@ from handcraft.proof.lanes.contexts import (
 )
 from handcraft.proof.lanes.derived import of_few_rows
 from handcraft.proof.lanes.forms import Form, over
+from handcraft.proof.lanes.greatest import (
+    either_way,
+    holding,
+    is_most,
+    margin_of_most,
+)
 from handcraft.proof.lanes.lengths import asked_contexts, check_stop
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.next_meaning import NextMeaning, said_next
 from handcraft.proof.lanes.numbers import gathered
+from handcraft.proof.lanes.pairs import MostByPairs
 from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.silence import spoken_contexts
@@ -118,11 +125,38 @@ class _OfTexts:
 
     def run(self) -> ShownByLanes:
         """What is shown. Raises Rejected."""
+        if is_most(self.said):
+            return either_way(self.said, self._by_pairs, self._by_tables)
+        return self._by_tables()
+
+    def _begun(self) -> LaneStream:
+        """The stream of the texts, of which nothing is known yet."""
         n = self.model.n_ctx - (self.begin is not None)
         symbols = Symbols(self.alphabet, n, self.model.causal)
-        stream = LaneStream(self.model, self.begin, symbols)
+        self.found, self.passed = [], set()
+        self.meaning = MeaningForms(symbols)
+        return LaneStream(self.model, self.begin, symbols)
+
+    def _by_pairs(self) -> ShownByLanes:
+        """What is shown of the token of the greatest number, two tokens at a time."""
+        stream = self._begun()
+        claimed = MostByPairs(self.claimed(stream.symbols), self.said)
+        margin, error = margin_of_most(stream, claimed, self.seen)
+        late = [x for x in self.wanted if x.after not in self.passed]
+        if late and not self.believed:
+            raise Rejected("an invariant stands behind the last heads")
+        found = tuple(self.found)
+        return ShownByLanes(self._contexts(stream), margin, False, error, found)
+
+    def _contexts(self, stream: LaneStream) -> int:
+        """How many texts there are."""
+        size = len(self.alphabet)
+        return sum(size**m for m in range(1, stream.symbols.n + 1))
+
+    def _by_tables(self) -> ShownByLanes:
+        stream = self._begun()
+        symbols = stream.symbols
         # what is claimed comes first, so that what heads count is said in its symbols
-        self.meaning = MeaningForms(stream.symbols)
         claimed = self.claimed(symbols)
         claimed.of(self.said)
         stream.run(self.seen)
@@ -130,8 +164,7 @@ class _OfTexts:
             raise Rejected("an invariant stands after no sublayer")
         form = claimed.of(self.said)
         margin, error, silent = margin_of(self.model, stream, form)
-        size = len(self.alphabet)
-        contexts = sum(size**m for m in range(1, n + 1))
+        contexts = self._contexts(stream)
         spoken = self.spoken(symbols, form) if silent else None
         found = tuple(self.found)
         return ShownByLanes(contexts, margin, silent, error, found, spoken)
@@ -221,6 +254,12 @@ class _OfPrompts:
     def run(self) -> ShownByLanes:
         """What is shown. Raises Rejected."""
         contexts = asked_contexts(self.model, self.claim)
+        if is_most(self.answer):
+            return either_way(
+                self.answer,
+                lambda: self._by_pairs(contexts),
+                lambda: self._shown(contexts, placed=False),
+            )
         if self.answer.ops <= OF_PLACES:
             with suppress(Rejected):  # by places alone, which costs little
                 return self._shown(contexts, placed=True)
@@ -235,6 +274,15 @@ class _OfPrompts:
         found = [self._part(x, placed=placed) for x in parts]
         margin = min(least for least, _ in found)
         error = max(error for _, error in found)
+        return ShownByLanes(contexts.prompts, margin, False, error, ())
+
+    def _by_pairs(self, contexts: PromptContexts) -> ShownByLanes:
+        """What is shown of the token of the greatest number, two tokens at a time."""
+        contexts = holding(contexts, self.answer, self.claim.stop)
+        symbols = contexts.symbols()
+        claimed = MostByPairs(AskedMeaning(symbols, contexts), self.answer)
+        stream = LaneStream(self.model, contexts.begin, symbols)
+        margin, error = margin_of_most(stream, claimed)
         return ShownByLanes(contexts.prompts, margin, False, error, ())
 
     def _part(

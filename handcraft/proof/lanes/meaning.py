@@ -152,18 +152,32 @@ class MeaningForms:
         return applied(self.symbols, truth, self.of(e))
 
     def _count(self, e: Expression) -> Form:
-        return total_form(
-            self.symbols, self._condition(selection_of(e).condition)
-        )
+        where = self._condition(selection_of(e).condition)
+        return total_form(self.symbols, where)
 
     def _total(self, e: Expression) -> Form:
+        return total_form(self.symbols, self._weights(e))
+
+    def _weights(self, e: Expression) -> Form:
+        """The value where a condition selects, else 0."""
         selection = selection_of(e)
         value = moved_to_key(self.symbols, self._added(selection.value))
         where = self._condition(selection.condition)
-        weights = applied(
-            self.symbols, lambda w, x: x if w else 0, where, value
-        )
-        return total_form(self.symbols, weights)
+        return applied(self.symbols, lambda w, x: x if w else 0, where, value)
+
+    def weights_of(self, e: Expression) -> Form:
+        """What a count or a total adds up: a number for each pair of positions."""
+        if e.op == "count_where":
+            return self._condition(selection_of(e).condition)
+        return self._weights(e)
+
+    def at_first(self, _: Expression) -> Form:
+        """What the first token adds to a count or a total: nothing, it is not in the text."""
+        return constant_form(0)
+
+    def written_out(self, e: Expression) -> Expression:
+        """The same without short forms."""
+        return e
 
     def _added(self, value: Any) -> Form:
         """A value that is added up: no text at any position, selected or not."""

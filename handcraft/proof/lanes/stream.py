@@ -11,6 +11,7 @@ arithmetic (handcraft.proof.checker.zonotope); what nothing reads is bounded as 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,50 @@ _MOST_LANES = 4096
 
 class NotFollowed(Rejected):
     """What is not followed may overflow, by sizes alone: more may be known of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadParts:
+    """What one head reads: queries of one sort of position, keys, values, and the first token.
+
+    columns  of all that heads bring, those of the values
+    """
+
+    head: HeadReading
+    columns: Array
+    queries: tuple[Labels, Zonotope]
+    keys: tuple[Labels, Zonotope]
+    values: list[LaneNumbers]
+    begin: Begin
+
+
+@dataclass(frozen=True, eq=False)
+class _Offered:
+    """What one head reads of each sort of position; `kept` are its columns that are not all 0."""
+
+    own: Array
+    kept: list[int]
+    queries: dict[str, list[LaneNumbers]]
+    keys: tuple[Labels, Zonotope]
+    values: list[LaneNumbers]
+    begin: Begin
+
+    def head(self, stream: LaneStream) -> HeadReading:
+        """What bounds the head."""
+        return HeadReading(stream.symbols, stream.floats, len(self.own))
+
+    def of(self, stream: LaneStream, name: str) -> HeadParts:
+        """The same for one sort of position."""
+        with stream.symbols.of_asked(name == "asked"):
+            queries = stream.rows_of(self.queries[name])
+        return HeadParts(
+            self.head(stream),
+            self.own[self.kept],
+            queries,
+            self.keys,
+            self.values,
+            self.begin,
+        )
 
 
 class LaneStream:
@@ -157,8 +202,16 @@ class LaneStream:
         (lane,) = lanes_of(self.symbols, labels, found, errors)
         return lane
 
-    def run(self, seen: Callable[[str, LaneStream], None]) -> None:
-        """Go through all blocks, and call `seen` with the name of each sublayer after it."""
+    def run(
+        self, seen: Callable[[str, LaneStream], None], *, to_last: bool = False
+    ) -> None:
+        """Go through all blocks, and call `seen` with the name of each sublayer after it; with
+        `to_last` up to the heads of the last block, behind which no neuron may stand.
+        """
+        if to_last and (not self.blocks or "mlp" in self.blocks[-1]):
+            raise Rejected(
+                "behind the last heads stand neurons, or there are none"
+            )
         for i, block in enumerate(self.blocks):
             # what no later head reads is needed where it is asked alone
             self.read_later = (
@@ -166,6 +219,8 @@ class LaneStream:
             )
             if not self.read_later and self._sizes is None:
                 self._sizes = np.array([lane.most for lane in self.text])
+            if to_last and i == len(self.blocks) - 1:
+                return
             if "attn" in block:
                 self._attend(block["attn"], self._needed[i])
                 seen(f"{i}.attn", self)
@@ -250,25 +305,9 @@ class LaneStream:
         return [*sorts, "first"] if self.first is not None else sorts
 
     def _attend(self, attn: Any, needed: set[int]) -> None:
-        w, b = attn["c_attn"]["w"], attn["c_attn"]["b"]
         out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
-        d = w.shape[1] // 3
-        before = {}
-        for name in dict.fromkeys(("text", *self._sorts())):
-            self._bound(getattr(self, name))
-            self._size(getattr(self, name), w, b)
-            with self.symbols.of_asked(name == "asked"):
-                before[name] = self._linear(getattr(self, name), w, b)
         brought: dict[str, list[LaneNumbers]] = {x: [] for x in self._sorts()}
-        size = d // self.model.n_head
-        if self._sizes is not None:  # a head brings a mean of values
-            most = np.array([x.most for x in before["text"][2 * d :]])
-            if "first" in before:
-                begun = [x.most for x in before["first"][2 * d :]]
-                most = np.maximum(most, np.array(begun))
-            self._sizes = self._sizes + _through(most * 2, out, bias)
-            if not (self._sizes < _OVERFLOW).all():
-                raise Rejected("a number of the model could overflow")
+        before, d, size = self._asked_of(attn)
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
             followed = self.asked is None or h in needed or self.follows_all
@@ -278,6 +317,45 @@ class LaneStream:
             with self.symbols.of_asked(name == "asked"):
                 found = self._added(getattr(self, name), lanes, out, bias)
             setattr(self, name, found)
+
+    def _asked_of(
+        self, attn: Any
+    ) -> tuple[dict[str, list[LaneNumbers]], int, int]:
+        """What heads read of each sort of position, the number of columns of each part, and of each
+        head.
+        """
+        w, b = attn["c_attn"]["w"], attn["c_attn"]["b"]
+        d = w.shape[1] // 3
+        before = {}
+        for name in dict.fromkeys(("text", *self._sorts())):
+            self._bound(getattr(self, name))
+            self._size(getattr(self, name), w, b)
+            with self.symbols.of_asked(name == "asked"):
+                before[name] = self._linear(getattr(self, name), w, b)
+        if self._sizes is not None:  # a head brings a mean of values
+            most = np.array([x.most for x in before["text"][2 * d :]])
+            if "first" in before:
+                begun = [x.most for x in before["first"][2 * d :]]
+                most = np.maximum(most, np.array(begun))
+            out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
+            self._sizes = self._sizes + _through(most * 2, out, bias)
+            if not (self._sizes < _OVERFLOW).all():
+                raise Rejected("a number of the model could overflow")
+        return before, d, d // self.model.n_head
+
+    def last_heads(self) -> list[HeadParts]:
+        """What the heads of the last block read at a position that is asked: those that can bring
+        anything.
+        """
+        before, d, size = self._asked_of(self.blocks[-1]["attn"])
+        name = "text" if self.asked is None else "asked"
+        found = []
+        for h in range(self.model.n_head):
+            own = np.arange(h * size, (h + 1) * size)
+            part = self._offered(before, own, d)
+            if part is not None:
+                found.append(part.of(self, name))
+        return found
 
     def _head(
         self,
@@ -289,6 +367,30 @@ class LaneStream:
         """What one head brings to each sort of position in each of its columns: at those that are
         not followed, some mean.
         """
+        found = {x: [single(0.0)] * len(own) for x in self._sorts()}
+        part = self._offered(before, own, d)
+        if part is None:
+            return found
+        for name in self._sorts():
+            if name == "first":
+                continue
+            if followed or name == "asked":
+                lanes = self._brought(part.of(self, name), name)
+            else:
+                lanes = self._some_means(part.head(self), part)
+            for i, lane in zip(part.kept, lanes, strict=True):
+                found[name][i] = lane
+        if part.begin.there:
+            begun = part.head(self).begun(part.begin, part.keys, part.values)
+            start = lanes_of(self.symbols, (), begun.plain(), ())
+            for i, lane in zip(part.kept, start, strict=True):
+                found["first"][i] = lane
+        return found
+
+    def _offered(
+        self, before: dict[str, list[LaneNumbers]], own: Array, d: int
+    ) -> _Offered | None:
+        """What one head reads of each sort of position; None where it brings nothing."""
         parts = {
             name: [[lanes[i] for i in own + part * d] for part in range(3)]
             for name, lanes in before.items()
@@ -308,59 +410,37 @@ class LaneStream:
             if not all(q[i].is_zero for q, *_ in parts.values())
             and not all(k[i].is_zero for _, k, _ in seen)
         ]
-        found = {x: [single(0.0)] * size for x in self._sorts()}
         if not kept:
-            return found
-        head = HeadReading(self.symbols, self.floats, size)
+            return None
         begin = no_begin(len(match), len(kept))
         if "first" in parts:
             q1, k1, v1 = parts["first"]
             rows = [
-                self._rows([part[i] for i in columns])[1]
+                self.rows_of([part[i] for i in columns])[1]
                 for part, columns in ((q1, match), (k1, match), (v1, kept))
             ]
             begin = Begin(rows[0], rows[1], rows[2])
-        keys = self._rows([parts["text"][1][i] for i in match])
+        keys = self.rows_of([parts["text"][1][i] for i in match])
         values = [parts["text"][2][i] for i in kept]
-        for name in [x for x in self._sorts() if x != "first"]:
-            asks = [parts[name][0][i] for i in match]
-            if followed or name == "asked":
-                lanes = self._brought(head, name, asks, keys, values, begin)
-            else:
-                lanes = self._some_means(head, values, begin)
-            for i, lane in zip(kept, lanes, strict=True):
-                found[name][i] = lane
-        if begin.there:
-            start = lanes_of(
-                self.symbols, (), head.begun(begin, keys, values).plain(), ()
-            )
-            for i, lane in zip(kept, start, strict=True):
-                found["first"][i] = lane
-        return found
+        queries = {x: [q[i] for i in match] for x, (q, *_) in parts.items()}
+        return _Offered(own, kept, queries, keys, values, begin)
 
-    def _brought(
-        self,
-        head: HeadReading,
-        name: str,
-        asks: Sequence[LaneNumbers],
-        keys: tuple[Labels, Zonotope],
-        values: Sequence[LaneNumbers],
-        begin: Begin,
-    ) -> list[LaneNumbers]:
+    def _brought(self, part: HeadParts, name: str) -> list[LaneNumbers]:
         """What a head brings to the positions of one sort."""
-        queries = self._rows(asks)
         with self.symbols.of_asked(name == "asked"):
-            lanes = head.brought(queries, keys, values, begin)
+            lanes = part.head.brought(
+                part.queries, part.keys, part.values, part.begin
+            )
             return [self._own(lane) for lane in lanes]
 
     def _some_means(
-        self, head: HeadReading, values: Sequence[LaneNumbers], begin: Begin
+        self, head: HeadReading, part: _Offered
     ) -> list[LaneNumbers]:
         """What it brings where nobody asks to which positions."""
-        c, r = begin.v.c[0], begin.v.radius[0]
+        c, r = part.begin.v.c[0], part.begin.v.radius[0]
         return [
             single(*some_mean(head.scores, lane, (float(c[i]), float(r[i]))))
-            for i, lane in enumerate(values)
+            for i, lane in enumerate(part.values)
         ]
 
     def _scores_fit(
@@ -369,7 +449,8 @@ class LaneStream:
         if not sum(a.most * b.most for a, b in pairs) < _OVERFLOW:
             raise Rejected("a score could overflow")
 
-    def _rows(self, lanes: Sequence[LaneNumbers]) -> tuple[Labels, Zonotope]:
+    def rows_of(self, lanes: Sequence[LaneNumbers]) -> tuple[Labels, Zonotope]:
+        """Lanes as rows; those of no lane are one row of nothing."""
         if not lanes:
             return (), Zonotope.of(np.zeros((1, 0)))
         return keys_of(self.symbols, lanes)

@@ -70,6 +70,12 @@ class Zonotope:
             self.c[key], self.r[key], None if self.g is None else self.g[key]
         )
 
+    def lanes(self, which: Array) -> Zonotope:  # [n, n_lanes] -> [n, n_which]
+        """Return the same for some lanes only, row after row in memory."""
+        c, r = (np.take(part, which, axis=1) for part in (self.c, self.r))
+        g = None if self.g is None else np.take(self.g, which, axis=1)
+        return Zonotope(c, r, g)
+
     @cached_property
     def radius(self) -> Array:
         """The greatest distance from the centre, generators included."""
@@ -202,7 +208,7 @@ class Precision:
         there = ((x.c != 0) | (x.radius != 0)).any(axis=0)
         read = np.flatnonzero(there & w.any(axis=1))
         w = w[read].astype(np.float64)
-        x = x[:, read]
+        x = x.lanes(read)
         live = np.flatnonzero(w.any(axis=0))
         width = max(1, MOST_TERMS // max(1, len(x.c)))
         for i in range(0, len(live), width):
