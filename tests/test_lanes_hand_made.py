@@ -165,3 +165,21 @@ def test_the_sums_of_a_walk_are_those_of_its_prompts(name: str) -> None:
         for row, end in enumerate(contexts.ends):
             upto = slice(end + 1)
             assert np.array_equal(found[row, upto], wanted[row, upto])
+
+
+@pytest.mark.slow
+def test_numbers_of_two_digits_are_sorted_where_there_are_four_of_them() -> (
+    None
+):
+    """The claim of few values counts, as the model does; it says what sorting says, and so does
+    that of many.
+    """
+    model = of_size("sort_numbers", ("01", 3))
+    assert measured_lanes(model, ()).contexts == 85
+    bundled = Model.open("sort_numbers")
+    for prompt in prompts_of(model):
+        pairs = [prompt[i : i + 2] for i in range(1, len(prompt) - 1, 2)]
+        for one in (model, bundled):
+            claim: Any = one.program.claim  # type: ignore[union-attr]
+            said = claim.expected(prompt, one.vocabulary, one.n_ctx)
+            assert "".join(said) == "".join(sorted(pairs)) + "$"

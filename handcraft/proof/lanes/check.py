@@ -49,7 +49,7 @@ from handcraft.proof.lanes.pairs import MostByPairs
 from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.silence import spoken_contexts
-from handcraft.proof.lanes.stream import LaneStream
+from handcraft.proof.lanes.stream import LaneStream, NotFollowed
 from handcraft.proof.lanes.symbols import Symbols, TooManyRows
 from handcraft.sequence.expression import Expression
 
@@ -293,13 +293,22 @@ class _OfPrompts:
         """The least margin at some of the positions, and the greatest error of a difference."""
         symbols, form = self._said(contexts, placed=placed)
         self._check_stop(contexts, symbols, form)
-        stream = LaneStream(self.model, contexts.begin, symbols)
-        stream.run(lambda _, __: None)
+        stream = self._followed(contexts.begin, symbols)
         with symbols.of_asked(True):
             margin, error, silent = margin_of(self.model, stream, form)
         if silent:
             raise Rejected("the claim may have no answer")
         return margin, error
+
+    def _followed(self, begin: str | None, symbols: Symbols) -> LaneStream:
+        """All lanes at the end; what nobody reads is followed where it may overflow by its size."""
+        stream = LaneStream(self.model, begin, symbols)
+        try:
+            stream.run(lambda _, __: None)
+        except NotFollowed:
+            stream = LaneStream(self.model, begin, symbols, follows_all=True)
+            stream.run(lambda _, __: None)
+        return stream
 
     def _check_stop(
         self, contexts: PromptContexts, symbols: Symbols, form: Form

@@ -44,6 +44,10 @@ _GREAT = 2.0**-10  # a remainder
 _MOST_KEPT = 2**15  # rows of a lane with one error more
 
 
+class NotFollowed(Rejected):
+    """What is not followed may overflow, by sizes alone: more may be known of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class HeadParts:
     """What one head reads: queries of one sort of position, keys, values, and the first token.
@@ -97,7 +101,12 @@ class LaneStream:
     """
 
     def __init__(
-        self, model: Model, begin: str | None, symbols: Symbols
+        self,
+        model: Model,
+        begin: str | None,
+        symbols: Symbols,
+        *,
+        follows_all: bool = False,
     ) -> None:
         weights = model.weights
         _check(model)
@@ -109,6 +118,7 @@ class LaneStream:
         self.wte = weights["wte"].astype(np.float64)
         self.wpe = weights["wpe"].astype(np.float64)
         self.symbols = symbols
+        self.follows_all = follows_all  # what nobody reads, too
         self.errors = 0
         ids = model.vocabulary.ids
         self.first: list[LaneNumbers] | None = None
@@ -202,7 +212,9 @@ class LaneStream:
         """
         for i, block in enumerate(self.blocks):
             # what no later head reads is needed where it is asked alone
-            self.read_later = self.asked is None or i < self._last
+            self.read_later = (
+                self.asked is None or i < self._last or self.follows_all
+            )
             if not self.read_later and self._sizes is None:
                 self._sizes = np.array([lane.most for lane in self.text])
             if to_last and i == len(self.blocks) - 1:
@@ -291,10 +303,10 @@ class LaneStream:
             return
         before = _through(self._sizes, w, b)
         if not (before < _CUBED).all():
-            raise Rejected("a neuron could overflow")
+            raise NotFollowed("a neuron could overflow")
         self._sizes = self._sizes + _through(before, out, bias)
         if not (self._sizes < _OVERFLOW).all():
-            raise Rejected("a number of the model could overflow")
+            raise NotFollowed("a number of the model could overflow")
 
     # ------------------------------------------------------------ attention
 
@@ -310,7 +322,7 @@ class LaneStream:
         before, d, size = self._asked_of(attn)
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
-            followed = self.asked is None or h in needed
+            followed = self.asked is None or h in needed or self.follows_all
             for name, lanes in self._head(before, own, d, followed).items():
                 brought[name] += lanes
         for name, lanes in brought.items():
