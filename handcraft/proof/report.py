@@ -25,6 +25,7 @@ OPTIONAL = (  # reported where there is one
     "departures",
     "unsaid",
     "row",
+    "longest",
 )
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
@@ -92,6 +93,8 @@ class Report:
                     whose meaning nobody said
     row             of a counterexample to a table of endings, the ending that decides there, and
                     the line of the claim
+    longest         of a proof, if it was asked for: up to how many tokens it holds, where the last
+                    row of `wpe` is repeated (handcraft.proof.longest)
     """
 
     program: str
@@ -120,6 +123,7 @@ class Report:
     departures: list[dict[str, Any]] | None = None
     unsaid: list[str] | None = None
     row: dict[str, Any] | None = None
+    longest: int | None = None
 
     @property
     def tied(self) -> tuple[str, str] | None:

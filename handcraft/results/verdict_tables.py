@@ -54,6 +54,8 @@ def _lines(found: Report) -> Iterator[str]:
         yield f"largest error of the lane {found.max_lane_error:.3g}"
     if found.error_bound is not None and found.min_margin is not None:
         yield f"rounding    at most {found.error_bound:.3g}, in any order of summation"
+    if found.longest is not None:
+        yield f"longest     proved for every length up to {found.longest:,}"
     if found.claim is not None:
         yield f"claim       that of {found.claim}, alone"
     if found.failed and found.weights is not None:
