@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from handcraft.claims.kinds import After, Claim, Each, Predicate
+from handcraft.claims.kinds import After, Each, Predicate
 from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import printable
 from handcraft.model import Model
@@ -29,8 +29,6 @@ from handcraft.proof.lanes.check import (
     ShownByLanes,
     measured_lanes,
 )
-from handcraft.proof.lanes.greatest import is_most
-from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.propose import proposed
 from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally
@@ -55,18 +53,6 @@ def is_for(model: Model) -> bool:
     return (
         type(claim) is Each or (type(claim) is Predicate and model.causal)
     ) and isinstance(claim.function, Expression)
-
-
-def costs_little(claim: Claim) -> bool:
-    """True for a claim on prompts for which lanes need no table of what stands there: it reads
-    tokens at indices that are known, or asks for the token of the greatest number, which is found
-    two tokens at a time.
-    """
-    return (
-        type(claim) is Answers
-        and isinstance(claim.answer, Expression)
-        and (claim.answer.ops <= OF_PLACES or is_most(claim.answer))
-    )
 
 
 def by_lanes(task: Task) -> Outcome:

@@ -18,7 +18,6 @@ from handcraft.model import Model
 from handcraft.proof.by_lanes import (
     agreed,
     certificate_of,
-    costs_little,
     is_for,
 )
 from handcraft.proof.checker import (
@@ -68,11 +67,7 @@ def _ways(task: Task) -> Sequence[Callable[[Task, Path, float], Report]]:
         return [_certified_by_states]
     if task.claim.whole_text:
         return [_certified_by_lanes]
-    both = [_certified_by_lanes, _certified_by_states]
-    claim = task.claim
-    return (
-        both[::-1] if claim.asks_prompts and not costs_little(claim) else both
-    )
+    return [_certified_by_lanes, _certified_by_states]
 
 
 def _certified_by_states(task: Task, path: Path, start: float) -> Report:

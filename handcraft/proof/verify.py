@@ -28,7 +28,7 @@ from handcraft.claims.kinds import Claim
 from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
-from handcraft.proof.by_lanes import by_lanes, costs_little
+from handcraft.proof.by_lanes import by_lanes
 from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.claimed import (
     check_same,
@@ -152,25 +152,12 @@ def _check_methods(methods: Sequence[str]) -> None:
             )
 
 
-def _in_turn(task: Task, methods: Sequence[str]) -> list[str]:
-    """The methods in their order; of prompts, contexts are followed before lanes are computed, but
-    where lanes need no table of what stands there.
-    """
-    both = {"lanes", "certificate"} <= set(methods)
-    claim = task.claim
-    if not (both and claim.asks_prompts) or costs_little(claim):
-        return list(methods)
-    others = [x for x in methods if x != "lanes"]
-    others.insert(others.index("certificate") + 1, "lanes")
-    return others
-
-
 def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
     """The first method that applies, and its outcome. A context that an earlier method could not
     show to be right is judged by itself.
     """
     declined: list[Outcome] = []
-    for method in _in_turn(task, methods):
+    for method in methods:
         outcome = METHODS[method](task) or _too_many(task)
         if not outcome.declined:
             break
