@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from lane_programs import tagged
+from voted_programs import margins, most_voted, voted
 
+from handcraft import Head, answers, local, position, token
 from handcraft.core.errors import ProgramError, WeightsError
+from handcraft.model import Model
 from handcraft.proof.by_lanes import certificate_of
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes import derived
 from handcraft.proof.lanes.certificate import (
     Invariant,
     LaneCertificate,
@@ -21,7 +26,17 @@ from handcraft.proof.lanes.check import check_lanes, measured_lanes
 from handcraft.proof.lanes.meaning import MeaningForms
 from handcraft.proof.lanes.symbols import Symbols
 from handcraft.sequence.expression import Expression
-from handcraft.sequence.words import ratio
+from handcraft.sequence.words import (
+    cases,
+    count,
+    equal,
+    here,
+    lookup,
+    most,
+    ratio,
+    there,
+    tokens,
+)
 
 # ------------------------------------------------------------ what is stated
 
@@ -101,3 +116,45 @@ def test_a_sum_of_texts_has_no_value(op: str, where: Any) -> None:
         e.all("ab", causal=True)
     with pytest.raises(Rejected, match="a sum of what may be a text"):
         MeaningForms(Symbols(("a", "b"), 2, causal=True)).of(e)
+
+
+# ------------------------------------------------------------ who is a key
+
+
+def counted(b: float) -> Model:
+    """Which letter is most often there, by a head to which a b counts e^b times as much. What a
+    head asks for depends on token and index, as does a flag of the claim.
+    """
+    at, t = position(6, p=lambda i: i), token("^=abc")
+    score = local("score").lanes[0]
+    head = Head(
+        query={score: 1},
+        key={score: b * t["b"] + 2.0**-10 * at["p"]},
+        value=t,
+        adds={t[x]: 64 * t[x] + 3 - i for i, x in enumerate("abc")},
+        scores="exact",
+    )
+    odd = lookup({i: i % 2 for i in range(8)}, here, default=0)
+    flag = cases((equal(tokens, "a"), odd), (equal(tokens, "b"), 1 - odd), 0)
+    zero = 0 * count(there(equal(flag + 1, 2)))
+    claim = answers(
+        r"\^[a-c]{1,4}=",
+        most({x: count({0: x}) + zero for x in "abc"}),
+        length=1,
+    )
+    fields = {"layers": (head,), "claim": claim, "embedding": (at, t)}
+    return voted(**fields).build()
+
+
+def test_the_keys_of_the_last_heads_are_no_positions_that_are_asked() -> None:
+    """Where any table is large, keys were told apart as positions that are asked are: by their
+    index alone, as each of those has the same token.
+    """
+    with (
+        patch.object(derived, "_LARGE", 8),
+        patch.object(derived, "_TOGETHER", 8),
+    ):
+        assert measured_lanes(counted(0), ()).margin > 0.5
+        assert min(margins(counted(0.4), most_voted, "abc", 4)) < -8
+        with pytest.raises(Rejected, match="the margin may be -"):
+            measured_lanes(counted(0.4), ())
