@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from lane_programs import is_right, tagged
 
+from handcraft import Program, each, token
 from handcraft.core.gpt2 import gpt2
 from handcraft.proof import longest
+from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.longest import longest_proved, with_last_row_to
+from handcraft.sequence.words import tokens
 
 
 def leaders(text: str) -> list[str]:
@@ -69,3 +72,16 @@ def test_a_claim_that_falls_silent_says_nothing_of_longer_texts(
 
 def test_a_program_with_positions_has_no_such_length() -> None:
     assert longest_proved(tagged("reverse", 3)) is None
+
+
+def test_texts_that_any_token_begins_have_no_such_length() -> None:
+    """Their first position is one of the text, and nothing is said of its row."""
+    t = token("ab")
+    model = Program(
+        embedding=(t,),
+        layers=(({t["a"]: 50 * t["a"], t["b"]: 50 * t["b"]},),),
+        n_ctx=3,
+        claim=each(tokens, causal=True, alphabet="ab"),
+    ).build()
+    assert measured_lanes(model, ()).margin > 0
+    assert longest_proved(model) is None

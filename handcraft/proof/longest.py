@@ -31,11 +31,13 @@ _DRAWN = 4  # texts of the longest length that are run
 
 def longest_proved(model: Model) -> int | None:
     """The most tokens of a text for which the model is proved, with the last row of `wpe` repeated:
-    at least those of its window. None where its rows differ, or its own texts are not proved by
-    what its lanes hold.
+    at least those of its window. None where its rows differ, no token begins all texts, or its own
+    texts are not proved by what its lanes hold.
     """
     claim = model.program.claim if model.program else None
-    if type(claim) is not Each or not _is_same_everywhere(model):
+    if type(claim) is not Each or claim.begin is None:
+        return None
+    if not _is_same_everywhere(model):
         return None
     own = model.n_ctx - 1
     silent = _silence(model)
