@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from lane_programs import is_right, tagged
 
+from handcraft import Program, each, tag, token
 from handcraft.core.gpt2 import gpt2
 from handcraft.proof import longest
+from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.longest import longest_proved, with_last_row_to
+from handcraft.sequence.words import count, lookup, there, tokens
 
 
 def leaders(text: str) -> list[str]:
@@ -67,5 +70,31 @@ def test_a_claim_that_falls_silent_says_nothing_of_longer_texts(
     assert longest_proved(tagged("hist", 4)) == 4
 
 
+def test_a_claim_that_is_silent_in_its_window_has_no_such_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No token stands for a count of three: of texts of 8 letters it says nearly nothing."""
+    monkeypatch.setattr(longest, "LONGEST_TRIED", 8)
+    seen = count(there(tokens) == tokens)
+    said = lookup({1: "1", 2: "2"}, seen)
+    model = tag(said, tokens="ab", n=3, causal=True).build()
+    assert measured_lanes(model, ()).silent
+    assert measured_lanes(with_last_row_to(model, 8), ()).silent
+    assert longest_proved(model) is None
+
+
 def test_a_program_with_positions_has_no_such_length() -> None:
     assert longest_proved(tagged("reverse", 3)) is None
+
+
+def test_texts_that_any_token_begins_have_no_such_length() -> None:
+    """Their first position is one of the text, and nothing is said of its row."""
+    t = token("ab")
+    model = Program(
+        embedding=(t,),
+        layers=(({t["a"]: 50 * t["a"], t["b"]: 50 * t["b"]},),),
+        n_ctx=3,
+        claim=each(tokens, causal=True, alphabet="ab"),
+    ).build()
+    assert measured_lanes(model, ()).margin > 0
+    assert longest_proved(model) is None

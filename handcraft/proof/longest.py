@@ -31,28 +31,30 @@ _DRAWN = 4  # texts of the longest length that are run
 
 def longest_proved(model: Model) -> int | None:
     """The most tokens of a text for which the model is proved, with the last row of `wpe` repeated:
-    at least those of its window. None where its rows differ, or its own texts are not proved by
-    what its lanes hold.
+    at least those of its window. None where its rows differ, no token begins all texts, or its own
+    texts are not proved by what its lanes hold; nor where the claim is silent at some of them:
+    nobody would count at how many of longer ones it says anything.
     """
     claim = model.program.claim if model.program else None
-    if type(claim) is not Each or not _is_same_everywhere(model):
+    if type(claim) is not Each or claim.begin is None:
+        return None
+    if not _is_same_everywhere(model):
         return None
     own = model.n_ctx - 1
-    silent = _silence(model)
-    if silent is None:
+    if not _holds(model, own):
         return None
     least, most = own, own
     # the longest first: a proof of it is one of all that are shorter
-    if own < LONGEST_TRIED and _holds(model, LONGEST_TRIED, silent=silent):
+    if own < LONGEST_TRIED and _holds(model, LONGEST_TRIED):
         least = most = LONGEST_TRIED
     while most < LONGEST_TRIED:
         most = min(2 * most, LONGEST_TRIED)
-        if not _holds(model, most, silent=silent):
+        if not _holds(model, most):
             break
         least = most
     while most - least > 1:
         middle = (least + most) // 2
-        if _holds(model, middle, silent=silent):
+        if _holds(model, middle):
             least = middle
         else:
             most = middle
@@ -74,18 +76,12 @@ def _is_same_everywhere(model: Model) -> bool:
     return bool(len(rows)) and bool((rows == rows[:1]).all())
 
 
-def _silence(model: Model) -> bool | None:
-    """Whether the claim may say nothing at some position; None where nothing is proved."""
+def _holds(model: Model, tokens: int) -> bool:
+    """True if texts of this length are proved, and the claim speaks at each of their positions."""
     try:
-        return measured_lanes(model, ()).silent
+        return not measured_lanes(with_last_row_to(model, tokens), ()).silent
     except (Rejected, MemoryError, RecursionError):
-        return None
-
-
-def _holds(model: Model, tokens: int, *, silent: bool) -> bool:
-    """True if texts of this length are proved, and the claim speaks wherever it did."""
-    found = _silence(with_last_row_to(model, tokens))
-    return found is not None and (silent or not found)
+        return False
 
 
 def _runs(model: Model, claim: Each, tokens: int) -> bool:

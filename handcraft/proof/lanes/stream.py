@@ -432,7 +432,8 @@ class LaneStream:
                 for part, columns in ((q1, match), (k1, match), (v1, kept))
             ]
             begin = Begin(rows[0], rows[1], rows[2])
-        keys = self.rows_of([parts["text"][1][i] for i in match])
+        with self.symbols.of_asked(False):  # a key stands anywhere
+            keys = self.rows_of([parts["text"][1][i] for i in match])
         values = [parts["text"][2][i] for i in kept]
         queries = {x: [q[i] for i in match] for x, (q, *_) in parts.items()}
         return _Offered(own, kept, queries, keys, values, begin)
