@@ -56,11 +56,7 @@ EDITS: dict[
         (r"\[a-f\]\{0,24\}", "[a-c]{0,3}"),
     ),
     "dfa": ((r"n_ctx=32", "n_ctx=8"),),
-    "two_hop": (
-        LETTERS,
-        (r"addresses\(32", "addresses(8"),
-        (r'r"\(.*",\s+again', r'r"([a-c]{2}){1,2}\\?[a-c]", again'),
-    ),
+    "two_hop": ((r"two_hop\(\(3, 8, 26\), 14\)", "two_hop((3,), 2)"),),
     "adder": ((r"adder\(10\)", "adder(1)"),),
     "trigram": (),
 }
