@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -14,7 +15,9 @@ from lane_programs import answering, answers_rightly, changed
 
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.check import measured_lanes
+from handcraft.proof.lanes.contexts import contexts_of
 from handcraft.proof.lanes.echoed import in_echo, is_of_prompt, nodes_of
 from handcraft.sequence.evaluate import evaluate
 from handcraft.sequence.expression import Expression
@@ -72,6 +75,43 @@ def test_a_wrong_one_is_not_proved(name: str) -> None:
         except Rejected:
             continue
         assert answers_rightly(other)
+
+
+def test_a_sum_that_ends_at_an_element_ends_there_in_the_echo() -> None:
+    """Where a short sum ends is a field of it, which reads the index of the element, too."""
+    a_before = Expression(
+        op="total", table=((("a",), 1),), before=Expression(op="here")
+    )
+    key = Expression(op="there", args=(Expression(op="here"),))
+    first = Expression(op="below", args=(0, key))
+    last = Expression(op="below", args=(key, Expression(op="end")))
+    inside = Expression(op="both", args=(first, last))
+    one = Expression(op="equal", args=(_there(a_before), 1))
+    e = Expression(
+        op="count_where", args=(Expression(op="both", args=(inside, one)),)
+    )
+    for word in map("".join, product("ab", repeat=3)):
+        text = [*f"^{word}=", *word]
+        wanted = sum(word[:i].count("a") == 1 for i in range(3))
+        assert evaluate(e, text, end=4) == wanted
+        assert evaluate(in_echo(e, 1), text, end=4) == wanted
+
+
+def _there(e: Expression) -> Expression:
+    return Expression(op="there", args=(e,))
+
+
+def test_what_is_asked_at_some_places_alone_reads_keys_that_stand_anywhere() -> (
+    None
+):
+    """A position of an echo reads elements, of which nobody has checked what stands behind."""
+    model = sorting()
+    contexts = contexts_of(model, claim_of(model))
+    meaning = AskedMeaning(contexts.symbols(), contexts)
+    echo = meaning.echoed_keys(1)
+    assert echo.used is not None
+    assert echo.keys.used is None
+    assert echo.keys.keys is echo.keys
 
 
 def with_nodes(e: Any, change: Callable[[Expression], Any]) -> Any:
