@@ -155,6 +155,42 @@ def test_another_order_is_another_claim() -> None:
         measured_lanes(other, ())
 
 
+def first_of_two(pairs: str) -> Callable[[Expression], Expression]:
+    """A change of what stands before what: the first token of each of these pairs, before the
+    second.
+    """
+    rows = tuple((tuple(pair), 1) for pair in pairs.split())
+
+    def change(e: Expression) -> Expression:
+        if e.op != "precedes":
+            return e
+        found = Expression(op="lookup", args=e.args, table=rows)
+        return Expression(op="otherwise", args=(found, 0))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("pairs", "why"),
+    [
+        ("01 12 02", None),  # as it was
+        ("21 10 20", "the margin may be"),  # another order
+        ("01 12 20", "stands behind"),  # a circle: each of 012 has a count of 1
+        ("01 12", "stands behind"),  # 0 and 2 have no order
+        ("01 12 02 20", "stands behind"),  # or both
+    ],
+)
+def test_a_rank_is_a_count_in_a_strict_order(
+    pairs: str, why: str | None
+) -> None:
+    other = held_to(sorting(), first_of_two(pairs))
+    if why is None:
+        assert measured_lanes(other, ()).margin > 1
+        return
+    with pytest.raises(Rejected, match=why):
+        measured_lanes(other, ())
+
+
 def test_a_selection_of_all_that_is_seen_is_none_of_the_prompt() -> None:
     """It would count the echo, too: only both limits make it one of the elements."""
     key = Expression(op="there", args=(Expression(op="here"),))
