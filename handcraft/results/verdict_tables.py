@@ -15,6 +15,7 @@ from handcraft.results.tables import plain_table, safe
 
 VERDICT_STYLES = {
     "proved": "bold green",
+    "bounded": "yellow",
     "checked": "green",
     "refuted": "bold red",
     "unknown": "yellow",
@@ -40,6 +41,11 @@ def _lines(found: Report) -> Iterator[str]:
     yield (
         f"contexts    {found.contexts:,} covered, {found.checked:,} where the claim speaks"
     )
+    if found.covered is not None:
+        yield (
+            f"accuracy    at least {found.accuracy_at_least:.10g}:"
+            f" {found.covered:,} are surely right, in any order of summation"
+        )
     if found.accuracy is not None and not (wrong and found.method == "sampled"):
         yield f"accuracy    {found.accuracy:.10g}"
     if found.min_margin is not None and not wrong:
