@@ -12,7 +12,7 @@ did, nothing of the batches is believed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from handcraft.core.gpt2 import Array, convert
 from handcraft.proof.enumerate.prompt_ids import PromptIds
 from handcraft.proof.enumerate.right_answers import RightAnswers
 from handcraft.proof.enumerate.together import Together, library_of
+from handcraft.proof.enumerate.units import GoOn
 from handcraft.proof.judge import Judge
 from handcraft.proof.tally import Tally, order
 
@@ -33,8 +34,6 @@ LIBRARY_FROM = (
 )  # prompts; for fewer another library would only have started
 _NUMBERS = 2**21  # of the largest array of a batch, about
 _BY_ONE = 2**8  # prompts that the judge is given at once
-
-GoOn = Callable[[int], bool]  # told how many are done; whether there is time
 
 
 class _Refused(Exception):  # noqa: N818  # a verdict

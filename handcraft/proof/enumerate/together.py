@@ -30,9 +30,9 @@ _LEAST = 2**6  # rows of a compiled pass
 _MORE = {"numpy": 1, "cpu": 4}  # rows of a batch, for those of NumPy
 _ON_DEVICES = 64  # where it is another device that computes
 
-Leads = tuple[Array, Array]  # the leads and the sizes, [n, n_answer] each
+LeadsFound = tuple[Array, Array]  # the leads and the sizes, [n, n_answer] each
 # heads, group, rest, answers: see Together.logits
-LeadsPass = Callable[[Array | None, Array, Array, Array], Leads]
+LeadsPass = Callable[[Array | None, Array, Array, Array], LeadsFound]
 
 
 def library_of() -> str:
@@ -60,7 +60,7 @@ class Together:
         """How many times the rows of a batch of NumPy are worth reading at once."""
         return _MORE.get(self.device, _ON_DEVICES)
 
-    def leads(self, ids: Array, answers: Array) -> Leads:
+    def leads(self, ids: Array, answers: Array) -> LeadsFound:
         """How far each token of the answers [n, n_answer] to the prompts [n, n_asked] is ahead of
         every other, -inf where a logit is not finite; and the largest logit there.
         """
@@ -131,7 +131,7 @@ def _in_numpy(together: Together, weights: Weights) -> tuple[str, LeadsPass]:
 
     def run(
         heads: Array | None, group: Array, rest: Array, answers: Array
-    ) -> Leads:
+    ) -> LeadsFound:
         n, n_answer = answers.shape
         found = together.logits(wide, heads, group, rest, n_answer)
         flat = found.reshape(n * n_answer, -1)
@@ -179,13 +179,13 @@ def _in_jax(together: Together, weights: Weights) -> tuple[str, LeadsPass]:
         rest: Array,
         answers: Array,
         n_answer: int,
-    ) -> Leads:
+    ) -> LeadsFound:
         logits = together.logits(weights, heads, group, rest, n_answer)
         return _read_off(jnp, logits, answers, names)
 
     def run(
         heads: Array | None, group: Array, rest: Array, answers: Array
-    ) -> Leads:
+    ) -> LeadsFound:
         n = len(rest)
         padded = [
             None if x is None else _padded(x)
@@ -231,7 +231,7 @@ def _in_torch(together: Together, weights: Weights) -> tuple[str, LeadsPass]:
 
     def run(
         heads: Array | None, group: Array, rest: Array, answers: Array
-    ) -> Leads:
+    ) -> LeadsFound:
         begin = None if heads is None else there(heads)
         with torch.no_grad(), _all_digits(torch):
             given = together.logits(
