@@ -117,6 +117,24 @@ _Seeds = Annotated[
         "A model for each seed from A to before B, all at once.",
     ),
 ]
+_Jobs = Annotated[
+    str | None,
+    _option("--jobs", "N", "Train the seeds in N processes (0: one per core)."),
+]
+_Backend = Annotated[
+    str,
+    _option(
+        "--backend",
+        "BACKEND",
+        "Run the processes with loky (on this machine), dask or ray.",
+    ),
+]
+_Address = Annotated[
+    str | None,
+    _option(
+        "--address", "ADDRESS", "Use the dask or ray cluster at this address."
+    ),
+]
 _Every = Annotated[
     str | None,
     _option("--every", "N", "Evaluate after so many steps."),
@@ -174,6 +192,9 @@ def train(
     batch: _Batch = None,
     seed: _Seed = None,
     seeds: _Seeds = None,
+    jobs: _Jobs = None,
+    backend: _Backend = "loky",
+    address: _Address = None,
     every: _Every = None,
     patience: _Patience = None,
     held_out: _HeldOut = None,
@@ -186,8 +207,11 @@ def train(
     goes on where it was, to the same weights. The exit code is 1 where the loss is not finite.
     Needs the extra `train`.
     """
+    from handcraft.proof.task import Spread
     from handcraft.results.train import train as train_model
 
+    workers = None if jobs is None else whole("--jobs", jobs, 0)
+    spread = Spread(workers, backend, address)
     directory = _directory(out, what or "sequence")
     with TrainingBar() as bar, redirect_stdout(sys.stderr):
         found = writing(
@@ -208,6 +232,7 @@ def train(
                 batch=_batch(batch),
                 seeds=_seeds(seed, seeds),
                 out=directory,
+                spread=spread,
                 progress=bar.told,
                 steps=_whole("--steps", steps),
                 rate=_real("--rate", rate),

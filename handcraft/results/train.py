@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +23,12 @@ from handcraft.language.affine import kind_of
 from handcraft.model import Model
 from handcraft.pictures.loss_curves import LossCurve, loss_svg
 from handcraft.proof.claimed import claim_of
+from handcraft.proof.enumerate.workers import is_spread
+from handcraft.proof.task import Spread
 from handcraft.results.notes import without_notes
 from handcraft.results.opening import Openable, held_to_claim_in, opened
 from handcraft.results.shown import ShownResult
+from handcraft.training.apart import SeedsWork, trained_apart
 from handcraft.training.claim_examples import of_claim
 from handcraft.training.extra import jax_and_optax
 from handcraft.training.frozen_cells import frozen_cells
@@ -64,6 +67,7 @@ class Trained(ShownResult):
 
     out       the directory; with several seeds each has one of its own below it
     models    the trained models
+    spread    several processes, or a cluster, each with a part of the seeds
     settings  steps, rate, batch and the like
     points    what was measured: Measured(step, loss, accuracy, held_out, held_accuracy)
     stopped   for each seed the step before which its loss or gradient was not finite, or None
@@ -254,6 +258,7 @@ def train(
     batch: int | Literal["all"] | None = None,
     seeds: int | Iterable[int] = 0,
     out: str | Path | None = None,
+    spread: Spread | None = None,
     progress: Onlooker = untold,
     **settings: Any,
 ) -> Trained:
@@ -268,6 +273,7 @@ def train(
     freeze    rules whose cells stay as they are, such as "layers[0]"
     batch     rows of a step, or "all"
     out       a directory to write to; a run that was killed goes on from what is there
+    spread    several processes, or a cluster, each with a part of the seeds
     settings  steps, rate, schedule, warmup, final, decay, beta2, clip, every, patience
 
     Needs the extra `train`. Raises ProgramError for what cannot be trained.
@@ -287,20 +293,41 @@ def train(
         frozen, held = _frozen(freeze, first or program, shape)
         place = None if out is None else _place(out, wanted)
         jax_and_optax()  # what is wrong with the arguments is told first
-        run = TrainingRun(
+        work = SeedsWork(
             data,
             shape,
             wanted,
-            begins=None if first is None else flatten(first.weights),
-            frozen=frozen,
-            held=held,
-            file=None if place is None else place / TRAINING_FILE,
-            told=progress,
+            None if first is None else flatten(first.weights),
+            frozen,
+            held,
+            None if place is None else place / TRAINING_FILE,
         )
-        found = _result(data, shape, wanted, run.run(), place)
+        done, forget = _run(work, spread or Spread(), progress)
+        found = _result(data, shape, wanted, done, place)
     _write(found)
-    run.forget()
+    forget()
     return found
+
+
+def _run(
+    work: SeedsWork, spread: Spread, progress: Onlooker
+) -> tuple[Finished, Callable[[], None]]:
+    """What the training ended with, in this process or in several; and what forgets its files."""
+    if is_spread(spread):
+        if spread.backend != "loky":
+            work = replace(work, file=None)
+        return trained_apart(work, spread, progress), work.forget
+    run = TrainingRun(
+        work.data,
+        work.shape,
+        work.settings,
+        begins=work.begins,
+        frozen=work.frozen,
+        held=work.held,
+        file=work.file,
+        told=progress,
+    )
+    return run.run(), run.forget
 
 
 # ---------------------------------------------------------------- what is asked
