@@ -161,6 +161,11 @@ def test_the_directory_is_a_model_with_its_curve(built: Path) -> None:
         "view DIR --no-verify -o page.html",
         "export DIR --to gpt2 --out exported",
         "diff DIR DIR",
+        "compare DIR baby_gpt",
+        "compare baby_gpt DIR",
+        "read DIR --claim baby_gpt",
+        "view DIR baby_gpt --no-verify -o two.html",
+        "build DIR --out again",
     ],
 )
 def test_every_command_takes_it(command: str, built: Path, here: Path) -> None:
@@ -168,6 +173,22 @@ def test_every_command_takes_it(command: str, built: Path, here: Path) -> None:
     argv = [str(built) if word == "DIR" else word for word in command.split()]
     done = handcraft(*argv)
     assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("write", "has weights and no rules, so there is no program to write"),
+        ("circuit", "has layer norms, through which every lane reaches every"),
+    ],
+)
+def test_what_weights_alone_have_not(
+    command: str, why: str, built: Path
+) -> None:
+    """Rules to write down, or a circuit behind layer norms: one line says why."""
+    done = handcraft(command, built)
+    assert done.code == 2
+    assert why in done.err
 
 
 def test_it_is_held_to_a_claim(built: Path, here: Path) -> None:
