@@ -7,6 +7,7 @@ the whole table anew.
 
 from __future__ import annotations
 
+import runpy
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -15,8 +16,16 @@ from handcraft.files.bundled import bundled, by_hand
 from handcraft.files.program_file import summary
 from handcraft.model import Model
 from handcraft.proof import Report, verify
+from handcraft.proof.by_lanes import is_for
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.check import measured_lanes
 
 HERE = Path(__file__).parent
+# of a program that is not proved, the size of one that is: what its function is called with
+SMALLER: dict[str, tuple[object, ...]] = {
+    "automaton": (8,),
+    "sort_numbers": ("01", 5),
+}
 MANY = 10**15  # contexts from which on a number is rounded
 HEADER = """# The programs
 
@@ -28,6 +37,8 @@ verifies every program in float32, with the program's own activation and context
 - *dense*, *non-zero*, *distinct*: how many weights there are, how many of them are not 0, and how
   many different values those have.
 - *proved*: the claim holds on every context, in every order of summation ([how](proofs.md)).
+- Of those that are not proved below stands what fails first, in each of the two ways, and a smaller
+  version that is proved, made by the function in the program's file.
 - *checked*: the program was right on every prompt, where there are at most ten million; otherwise
   on 20,000 drawn prompts, at every position after the prompt.
 - *least margin*: by how much the right token's logit exceeds the best other one's, at the least;
@@ -135,7 +146,7 @@ def page() -> str:
         f"- `{name}`: {summary(path)}" for name, path in bundled().items()
     )
     open_ones = "\n".join(
-        f"- `{name}`: {why(reports[name])}"
+        open_one(name, reports[name])
         for name in by_hand()
         if reports[name].verdict != "proved"
     )
@@ -143,6 +154,40 @@ def page() -> str:
         f"{HEADER}{first}\n\n## Not proved yet, and why\n\n{open_ones}\n\n{COMPILED}"
         f"{second}\n\n## What they do\n\n{lines}\n"
     )
+
+
+def open_one(name: str, report: Report) -> str:
+    """The line of a program that is not proved: what fails first, in either way, and a smaller
+    version that is proved.
+    """
+    reasons = [f"followed context by context: {why(report)}"]
+    if (lanes := why_by_lanes(Model.open(name))) is not None:
+        reasons.append(f"by its lanes: {lanes}")
+    if name in SMALLER:
+        reasons.append(smaller(name))
+    return f"- `{name}`: " + "; ".join(reasons)
+
+
+def why_by_lanes(model: Model) -> str | None:
+    """The first obligation that fails, where a claim is of the kind that lanes are asked for."""
+    if not is_for(model):
+        return None
+    try:
+        measured_lanes(model, ())
+    except Rejected as reason:
+        return str(reason)
+    return None
+
+
+def smaller(name: str) -> str:
+    """The smaller version of a program, verified. Raises SystemExit where it is not proved."""
+    build = runpy.run_path(str(bundled()[name]))[name]
+    report = verify(build(*SMALLER[name]).build())
+    call = f"{name}({', '.join(map(repr, SMALLER[name]))})"
+    if report.verdict != "proved":
+        sys.exit(f"{call}: {report}")
+    way, contexts, margin = verdict(report)
+    return f"`{call}` is {way}: {contexts} contexts, least margin {margin}"
 
 
 def why(report: Report) -> str:

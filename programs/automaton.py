@@ -6,6 +6,7 @@ R) of three states, and r, which resets to P: its maps do not commute. Source: L
 "Transformers Learn Shortcuts to Automata", 2023.
 """
 
+from handcraft import Program
 from handcraft.frontends import from_automaton
 
 delta = {
@@ -14,4 +15,10 @@ delta = {
     "R": {"a": "R", "b": "P", "r": "P"},
 }
 
-program = from_automaton(delta, "P", n_ctx=32, scratchpad=False, name="automaton")
+
+def automaton(n_ctx: int) -> Program:
+    """The program for so many positions."""
+    return from_automaton(delta, "P", n_ctx=n_ctx, scratchpad=False, name="automaton")
+
+
+program = automaton(32)

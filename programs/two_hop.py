@@ -12,24 +12,35 @@ from handcraft import Program, answers, scratch, token
 from handcraft.recipes import addresses, attend_to, attend_where, conjunction
 from handcraft.sequence.words import end, latest, otherwise, own, token_at
 
-at = addresses(32, second=lambda i: i % 2)  # 1 on the second letter of a pair
-t = token("?" + LETTERS)
-before, first = scratch("before first", LETTERS)
-hop = scratch("hop", "?" + LETTERS)
-
-previous = attend_to(at, at["p"] - 1, value={before: t})
-pair = [conjunction([before[x], at["second"]], {first[x]: 1}) for x in LETTERS]
-once = attend_where({first: t}, value={hop: t}, at=at, prefer="latest", default=t["?"])
-twice = attend_where({first: hop}, value=t, adds=50 * t, at=at, prefer="latest", default=t["?"])
-
-
 # What the latest pair points to that begins with the letter; ? where there is none.
 target = otherwise(token_at(latest({-1: own}, before=end, every=(1, 2))), "?")
 again = otherwise(token_at(latest({-1: target}, before=end, every=(1, 2))), "?")
 
-program = Program(
-    embedding=(at, t, before, first, hop),
-    layers=((previous, pair), once, twice),
-    claim=answers(r"([a-c]{2}){1,14}\?[a-c]|([a-h]{2}){1,14}\?[a-h]|([a-z]{2}){1,14}\?[a-z]",
-                  again, length=1),
-)
+
+def two_hop(alphabets: tuple[int, ...], pairs: int) -> Program:
+    """The program for prompts of up to so many pairs, of the first letters of the alphabet: each
+    prompt of so many of them.
+    """
+    letters = LETTERS[: max(alphabets)]
+    at = addresses(2 * pairs + 4, second=lambda i: i % 2)  # 1 on the second letter of a pair
+    t = token("?" + letters)
+    before, first = scratch("before first", letters)
+    hop = scratch("hop", "?" + letters)
+
+    previous = attend_to(at, at["p"] - 1, value={before: t})
+    pair = [conjunction([before[x], at["second"]], {first[x]: 1}) for x in letters]
+    once = attend_where({first: t}, value={hop: t}, at=at, prefer="latest", default=t["?"])
+    twice = attend_where({first: hop}, value=t, adds=50 * t, at=at, prefer="latest",
+                         default=t["?"])
+
+    some = (f"[a-{letters[many - 1]}]" for many in alphabets)
+    prompts = "|".join(rf"({one}{{2}}){{1,{pairs}}}\?{one}" for one in some)
+    return Program(
+        name="two_hop",
+        embedding=(at, t, before, first, hop),
+        layers=((previous, pair), once, twice),
+        claim=answers(prompts, again, length=1),
+    )
+
+
+program = two_hop((3, 8, 26), 14)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from handcraft import tag
+from handcraft import answer, tag
+from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import gpt2
 from handcraft.model import Model
 
@@ -33,6 +34,39 @@ def tagged(name: str, n: int) -> Model:
         causal=claim.causal,
         name=name,
     ).build()
+
+
+@cache
+def answering(name: str, n: int) -> Model | None:
+    """The model that answers a prompt with what one of the programs says, for texts of up to n
+    tokens; None where there is none, for its answers are tokens of another kind.
+    """
+    found = runpy.run_path(str(FOLDER / f"{name}.py"))
+    claim = found["program"].claim
+    try:
+        return answer(
+            found[name], tokens=claim.alphabet, n=n, causal=claim.causal
+        ).build()
+    except ProgramError:
+        return None
+
+
+def answers_rightly(model: Model) -> bool:
+    """True if the model answers every prompt as the claim's evaluator does."""
+    claim = model.program.claim  # type: ignore[union-attr]
+    vocabulary, n_ctx = model.vocabulary, model.n_ctx
+    for prompt in claim.language(n_ctx, vocabulary):  # type: ignore[union-attr]
+        said = claim.expected(prompt, vocabulary, n_ctx)  # type: ignore[union-attr]
+        read = vocabulary.encode([*vocabulary.split(prompt), *said[:-1]])
+        logits = gpt2(np.array(read), **model.weights, **model.config)
+        logits = logits[-len(said) :]
+        if not np.isfinite(logits).all():
+            return False
+        for token, found in zip(said, logits, strict=True):
+            right = vocabulary.ids[token]
+            if not (np.delete(found, right) < found[right]).all():
+                return False
+    return True
 
 
 def is_right(model: Model) -> bool:

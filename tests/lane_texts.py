@@ -1,13 +1,20 @@
-"""Symbols of a proof by lanes, on a text: what they stand for, computed by the plain definition."""
+"""Symbols of a proof by lanes, on a text: what they stand for, computed by the plain definition.
+
+A text of a claim on prompts is what stands behind its first token, if all begin with the same one,
+and `end` is the index of the last token of its prompt.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.lanes.forms import Form
 from handcraft.proof.lanes.symbols import (
+    AT_END,
     AT_INDEX,
     AT_LENGTH,
     AT_TOKEN,
@@ -21,53 +28,49 @@ from handcraft.proof.lanes.symbols import (
 class OnText:
     """The values of symbols at each position of one text."""
 
-    def __init__(self, symbols: Symbols, text: str) -> None:
+    def __init__(
+        self, symbols: Symbols, text: Sequence[str], end: int | None = None
+    ) -> None:
         self.symbols = symbols
         self.text = text
-        self._known: dict[int, list[Any]] = {
-            AT_TOKEN: list(text),
-            AT_INDEX: list(range(len(text))),
-        }
-        if not symbols.causal:
-            self._known[AT_LENGTH] = [len(text)] * len(text)
+        self.whole = {AT_LENGTH: len(text)} if end is None else {AT_END: end}
+        self._known: dict[tuple[int, int], Any] = {}
 
-    def of(self, symbol: int) -> list[Any]:
-        """The values of a symbol."""
-        if symbol not in self._known:
-            self._known[symbol] = self._computed(symbol)
-        return self._known[symbol]
+    def at(self, symbol: int, q: int) -> Any:
+        """The value of a symbol at a position."""
+        if symbol in (AT_TOKEN, AT_INDEX):
+            return self.text[q] if symbol == AT_TOKEN else q
+        if self.symbols.all[symbol].everywhere and symbol in self.whole:
+            return self.whole[symbol]
+        if (symbol, q) not in self._known:
+            self._known[symbol, q] = self._computed(symbol, q)
+        return self._known[symbol, q]
 
     def seen(self, q: int) -> range:
         """The positions that one sees."""
         return range(q + 1 if self.symbols.causal else len(self.text))
 
-    def _computed(self, symbol: int) -> list[Any]:
+    def _computed(self, symbol: int, q: int) -> Any:
         known = self.symbols.all[symbol]
+        if ("classes", symbol) in self.symbols.known:
+            labels, classes = self.symbols.known["classes", symbol]
+            return self._entry(labels, classes, q, q)
+        if (placed := self.symbols.known.get(("reads", symbol))) is not None:
+            ends = self.symbols.texts.ends  # type: ignore[union-attr]
+            at = int(placed.places[ends.index(self.whole[AT_END]), q])
+            return Nowhere(placed.number, 0) if at < 0 else self.text[at]
         if known.choice is None:
-            labels, weights = self._weights(symbol)
-            return [
-                sum(self._entry(labels, weights, q, k) for k in self.seen(q))
-                for q in range(len(self.text))
-            ]
+            labels, weights = self.symbols.known["weights", symbol]
+            return sum(self._entry(labels, weights, q, k) for k in self.seen(q))
         number, read = known.choice
         levels = self.symbols.known["levels", number]
         table = levels.levels.reshape(self.symbols.shape(levels.labels))
-        found: list[Any] = []
-        for q in range(len(self.text)):
-            best, at = -1, None
-            for k in self.seen(q):
-                level = self._entry(levels.labels, table, q, k)
-                if level > best:
-                    best, at = level, k
-            none = Nowhere(number, read)
-            found.append(none if at is None else self.of(read)[at])
-        return found
-
-    def _weights(self, symbol: int) -> tuple[Labels, Array]:
-        for labels, weights, form in self.symbols.known["totals"]:
-            if form.labels == ((0, symbol),):
-                return labels, weights
-        raise AssertionError(symbol)
+        best, at = -1, None
+        for k in self.seen(q):
+            level = self._entry(levels.labels, table, q, k)
+            if level > best:
+                best, at = level, k
+        return Nowhere(number, read) if at is None else self.at(read, at)
 
     def _entry(self, labels: Labels, table: Array, q: int, k: int) -> int:
         return int(table[tuple(self.place(x, q, k) for x in labels)])
@@ -75,12 +78,16 @@ class OnText:
     def place(self, label: AxisLabel, q: int, k: int = 0) -> int:
         """The place of a label's value in the tables."""
         side, symbol = label
-        value = self.of(symbol)[q if side == 0 else k]
+        value = self.at(symbol, q if side == 0 else k)
         return self.symbols.all[symbol].values.index(value)
 
     def row(self, labels: Labels, q: int) -> tuple[int, ...]:
         """The row of a table at a position."""
         return tuple(self.place(label, q) for label in labels)
+
+    def table(self, form: Form, q: int) -> Any:
+        """The value of a form at a position."""
+        return form.table[self.row(form.labels, q)]
 
 
 def off(found: Any, wanted: Any, radius: Any) -> bool:

@@ -72,7 +72,7 @@ def test_what_has_no_certificate_is_undecided_and_nothing_is_written(
     """Exit 3."""
     report = run(
         "verify",
-        "brackets",
+        "sort_numbers",
         "--certificate",
         str(tmp_path / "c.json"),
         "--json",

@@ -11,7 +11,8 @@ import pytest
 from conftest import bundled_model
 
 from handcraft import Model, after
-from handcraft.proof import Report, verify
+from handcraft.core.weights import flatten
+from handcraft.proof import Report, gate, verify
 from handcraft.proof import prove as certified
 from handcraft.proof.checker import Found
 from handcraft.proof.prover.recorder import Recorded, Recorder
@@ -123,3 +124,25 @@ def test_a_wrong_model_that_was_proved_is_refuted(
     assert (report.verdict, report.exit_code) == ("refuted", 1)
     assert report.counterexample is not None
     assert report.counterexample.tokens == ["a", "a"]
+
+
+def test_fewer_tokens_of_a_larger_model_are_run_but_as_many_contexts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the runs near a proof may cost is limited by numbers that are multiplied; the contexts
+    that are asked in all stay as many.
+    """
+    model = bundled_model("flip_flop")
+    found = honest(model)
+    size = found.contexts
+    numbers = sum(w.size for w in flatten(model.weights).values())
+
+    def asked(work: int) -> tuple[int, int]:
+        monkeypatch.setattr(gate, "_WORK", work)
+        of = gate.Gate(model, model.program.claim, size, lambda *_: None)
+        return of.most_read, of.ask(found.examples).contexts
+
+    many, few = asked(2**35), asked(100 * numbers)
+    assert (many[0], few[0]) == (2**17, 100)
+    assert many[1] >= 20_000
+    assert few[1] >= 20_000

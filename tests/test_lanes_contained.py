@@ -14,6 +14,7 @@ from handcraft.core.gpt2 import Array, gpt2, recorder
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.stream import LaneStream
+from handcraft.proof.lanes.symbols import Symbols
 
 
 def passed(model: Model, text: str) -> dict[str, Array]:
@@ -49,7 +50,8 @@ def escapes(model: Model, texts: list[str]) -> list[str]:
                         found.append(f"{after} lane {j} at {q} of {text}")
 
     claim = model.program.claim  # type: ignore[union-attr]
-    stream = LaneStream(model, "^", claim.alphabet)  # type: ignore[union-attr, arg-type]
+    symbols = Symbols(claim.alphabet, model.n_ctx - 1, model.causal)  # type: ignore[union-attr, arg-type]
+    stream = LaneStream(model, "^", symbols)
     with suppress(Rejected):  # what was bounded until then is compared
         stream.run(compare)
     return found

@@ -44,8 +44,8 @@ from handcraft.proof.lanes import (
 )
 from handcraft.proof.lanes.attention import HeadReading
 from handcraft.proof.lanes.check import measured_lanes
-from handcraft.proof.lanes.choices import PairTable
 from handcraft.proof.lanes.numbers import LaneNumbers
+from handcraft.proof.lanes.pair_table import PairTable
 from handcraft.proof.lanes.scores import HeadScores
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.sequence.words import length, lookup

@@ -412,7 +412,7 @@ def test_a_right_model_whose_lane_means_something_else_is_told_so(
     write("right.py", RIGHT)
     result = handcraft("verify", "right.py")
     assert result.code == 0
-    assert result.lines[0] == "right: proved (certificate, float32)"
+    assert result.lines[0] == "right: proved (lanes, float32)"
     (line,) = [x for x in result.lines if x.startswith("  meaning ")]
     found = re.fullmatch(
         r"  meaning     after '([ab]+)', layer 0, position (\d+): v is (\d), but means"

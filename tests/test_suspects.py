@@ -47,7 +47,7 @@ def test_a_suspect_of_prompts_is_asked_as_a_prompt(
     model = bundled_model("parity")
     context = tuple(model.vocabulary.encode("^10="))
     monkeypatch.setitem(METHODS, "certificate", suspecting(context))  # type: ignore[arg-type]
-    report = verify(model)
+    report = verify(model, methods=["certificate", "sampled"])
     assert report.reason is not None
     assert "the margin may be -1 after '^10=', but a run of" in report.reason
 

@@ -122,6 +122,13 @@ def verify(
             help="Check the proof in this file, without a search.",
         ),
     ] = None,
+    longest: Annotated[
+        bool,
+        typer.Option(
+            "--longest",
+            help="Say up to which length a proof of a program without positions holds.",
+        ),
+    ] = False,
     json: Json = False,
     dtype: Dtype = "float32",
 ) -> None:
@@ -170,6 +177,8 @@ def verify(
                 spread=spread,
                 claim=other,
             )
+    if longest and claim is None:
+        report = _with_longest(model, report)
     written = write is not None and report.verdict in ("proved", "bounded")
     report = (
         unless_changed(model, report, told=rules is not None)
@@ -180,6 +189,15 @@ def verify(
     if written and not json:
         print(f"\nwrote {printable(str(write))}")
     raise typer.Exit(report.exit_code)
+
+
+def _with_longest(model: Model, report: Report) -> Report:
+    """The report of a proof with the length up to which it holds."""
+    from handcraft.proof.longest import longest_proved
+
+    if report.verdict != "proved":
+        return report
+    return replace(report, longest=longest_proved(model))
 
 
 def _held(

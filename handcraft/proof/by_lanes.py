@@ -1,5 +1,5 @@
 """The method `lanes`: a proof over the weights by what each lane holds, for texts that are answered
-at each position, causal or not.
+at each position, causal or not, for what follows any context, and for prompts that are answered.
 
     propose   the list of invariants that the program brings   lanes/propose.py
     check     it computes every lane from the weights          lanes/check.py
@@ -15,38 +15,44 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from handcraft.claims.kinds import Each
+from handcraft.claims.kinds import After, Each, Predicate
+from handcraft.claims.prompt_claim import Answers
 from handcraft.core.errors import printable
 from handcraft.model import Model
+from handcraft.program.program import Program
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.enumerate.method import exhaustive
-from handcraft.proof.lanes.certificate import LaneCertificate
+from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.check import (
     ShownByLanes,
     measured_lanes,
 )
 from handcraft.proof.lanes.propose import proposed
-from handcraft.proof.sample import draw_contexts
+from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 from handcraft.sequence.expression import Expression
 
 _EVERY = 20_000  # texts up to which each is run
-_DRAWN = 2_000  # texts otherwise
+_DRAWN = 2_000  # texts otherwise, or as many as are so many tokens
+_TOKENS = 200_000
 _TOLD = 2.0**-20  # by how much a margin of a real run is off
 
 
 def is_for(model: Model) -> bool:
-    """True for a claim that is an expression at each position of a text behind a first token."""
+    """True for a claim that is an expression, at each position of a text or for what follows a
+    context or a prompt, or a table of endings.
+    """
     claim = model.program.claim if model.program else None
+    if type(claim) is Answers:
+        return isinstance(claim.answer, Expression) and model.causal
+    if type(claim) is After:
+        return model.causal
     return (
-        type(claim) is Each
-        and isinstance(claim.function, Expression)
-        and claim.begin is not None
-        and claim.alphabet is not None
-    )
+        type(claim) is Each or (type(claim) is Predicate and model.causal)
+    ) and isinstance(claim.function, Expression)
 
 
 def by_lanes(task: Task) -> Outcome:
@@ -56,26 +62,28 @@ def by_lanes(task: Task) -> Outcome:
         return declined()
     if not is_for(task.model):
         return declined()
+    told = task.claim.whole_text  # else the other method says why
     try:
-        shown = measured_lanes(task.model, proposed(program))
+        shown = measured_lanes(task.model, _said_of(program))
     except Rejected as why:
-        return declined(f"not proved by lanes: {why}")
+        return declined(f"not proved by lanes: {why}", told=told)
     except (MemoryError, RecursionError) as error:
-        return declined(f"not proved by lanes: {type(error).__name__}")
+        why_not = f"not proved by lanes: {type(error).__name__}"
+        return declined(why_not, told=told)
     outcome = agreed(task, shown)
     if not outcome.proved:
         return outcome
     return replace(outcome, certificate=_stated(task.model, shown))
 
 
-def declined(reason: str | None = None) -> Outcome:
+def declined(reason: str | None = None, *, told: bool = True) -> Outcome:
     """The outcome without a proof: the next method is asked."""
     return Outcome(
         Tally(),
         decided=False,
         reason=reason,
         declined=True,
-        told=reason is not None,
+        told=told and reason is not None,
     )
 
 
@@ -86,7 +94,13 @@ def certificate_of(model: Model) -> LaneCertificate:
     program = model.program
     if program is None:
         raise Rejected("the model has no rules")
-    return _stated(model, measured_lanes(model, proposed(program)))
+    return _stated(model, measured_lanes(model, _said_of(program)))
+
+
+def _said_of(program: Program) -> tuple[Invariant, ...]:
+    """The invariants that a program brings; none where it answers prompts."""
+    prompts = program.claim is not None and program.claim.asks_prompts
+    return () if prompts else proposed(program)
 
 
 def _stated(model: Model, shown: ShownByLanes) -> LaneCertificate:
@@ -123,7 +137,11 @@ def agreed(task: Task, shown: ShownByLanes) -> Outcome:
         )
     size = shown.contexts
     spoken = asked.checked if shown.silent else size
-    if shown.silent and asked.contexts < size:
+    if shown.spoken is not None:
+        spoken = shown.spoken
+        if asked.contexts == size and asked.checked != spoken:
+            return _bug(asked, f"it counts {spoken:,} where the claim speaks")
+    elif shown.silent and asked.contexts < size:
         return declined(
             "not proved by lanes: nobody counted where the claim is silent"
         )
@@ -147,6 +165,12 @@ def _asked(task: Task) -> Tally:
         budget = replace(task.budget, contexts=_EVERY, seconds=math.inf)
         every = exhaustive(replace(task, budget=budget, deadline=math.inf))
         return every.tally if every is not None else Tally()
+    if task.claim.asks_prompts:
+        model = task.model
+        language = task.claim.language(model.n_ctx, model.vocabulary)
+        count = min(_DRAWN, _TOKENS // model.n_ctx + 1)
+        drawn = draw_prompts(language, count, math.inf)
+        return check_prompts(task.judge, drawn, math.inf, task.progress, count)
     return draw_contexts(task.judge, _DRAWN, math.inf, task.progress)
 
 

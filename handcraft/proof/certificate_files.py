@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,17 +66,42 @@ def certify(
     """
     start = time.monotonic()
     task = _task(model, claim, progress, start + seconds)
-    method, ask = (
-        ("lanes", by_lanes) if is_for(model) else ("certificate", certified)
-    )
-    outcome = replace(ask(task), declined=False)
+    method, outcome = _first_certified(task)
     if outcome.certificate is None:
-        why = (outcome.reason or "").removeprefix("not proved: ")
-        outcome = replace(outcome, reason=f"no certificate was written: {why}")
+        outcome = replace(outcome, reason=_unwritten(outcome))
         return report_of(task, method, outcome, time.monotonic() - start)
     seconds = round(time.monotonic() - start, 3)
     _write(path, replace(outcome.certificate, seconds=seconds))
     return report_of(task, method, outcome, time.monotonic() - start)
+
+
+def _first_certified(task: Task) -> tuple[str, Outcome]:
+    """The first way that decides, or the last one, and its outcome."""
+    tried: list[tuple[str, Outcome]] = []
+    for method, ask in _ways(task):
+        tried.append((method, ask(task)))
+        if not tried[-1][1].declined:
+            break
+    method, outcome = tried[-1]
+    return method, replace(outcome, declined=False)
+
+
+def _ways(task: Task) -> Sequence[tuple[str, Callable[[Task], Outcome]]]:
+    """The ways to prove a claim, in the order in which they are tried."""
+    lanes, states = ("lanes", by_lanes), ("certificate", certified)
+    program = task.model.program
+    own = program is not None and program.claim is task.claim
+    if not (own and is_for(task.model)):
+        return [states]
+    return [lanes] if task.claim.whole_text else [lanes, states]
+
+
+def _unwritten(outcome: Outcome) -> str:
+    """Why there is no certificate."""
+    why = outcome.reason or ""
+    for prefix in ("not proved: ", "not proved by lanes: "):
+        why = why.removeprefix(prefix)
+    return f"no certificate was written: {why}"
 
 
 def _write(path: Path, proof: AnyCertificate) -> None:

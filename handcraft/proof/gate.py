@@ -32,6 +32,7 @@ from handcraft.claims.kinds import Claim
 from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.prompt_language import SEED
 from handcraft.core.gpt2 import Array, gpt2, recorder
+from handcraft.core.weights import flatten
 from handcraft.model import Model
 from handcraft.proof.checker import Shown
 from handcraft.proof.expected import as_data, is_silent
@@ -45,6 +46,9 @@ _EVERY = 100_000  # contexts or prompts up to which each is asked
 _DRAWN = 20_000  # contexts otherwise, each beginning of a text and of an answer counted
 _EXAMPLES = 2_000  # endings of a proof, of those that it has
 _READ = 2**17  # tokens of them all, and as many of the texts near them
+_WORK = (
+    2**35
+)  # numbers of the model that these tokens are multiplied with, at most
 _BATCH = 128  # texts at once
 _AT_ONCE = (
     1024  # prompts that are drawn before those of one length are run together
@@ -78,6 +82,9 @@ class Gate:
         # each beginning that was asked, by the one before it and a token: its number
         self.seen: dict[tuple[int, int], int] = {}
         self.read = 0  # tokens of the texts that were run
+        # a model with more numbers takes longer for each token
+        numbers = sum(w.size for w in flatten(self.model.weights).values())
+        self.most_read = max(1, min(_READ, _WORK // numbers))
 
     def ask(self, examples: Sequence[Shown]) -> Tally:
         """Return what was asked and what was wrong. Raises Disagreement if a run is not as
@@ -102,10 +109,10 @@ class Gate:
         """
         step = -(-len(examples) // _EXAMPLES) or 1
         chosen = list(examples[::step])
-        if sum(len(shown.context) for shown in chosen) > _READ:
+        if sum(len(shown.context) for shown in chosen) > self.most_read:
             chosen = self.random.sample(chosen, len(chosen))
             read = accumulate(len(shown.context) for shown in chosen)
-            chosen = chosen[: bisect_right(list(read), _READ) or 1]
+            chosen = chosen[: bisect_right(list(read), self.most_read) or 1]
         return sorted(chosen, key=lambda shown: len(shown.context))
 
     @property
@@ -274,7 +281,8 @@ class Gate:
             batch = list(islice(texts, _BATCH)) or [
                 self._drawn() for _ in range(_BATCH)
             ]
-            if self.tally.contexts >= _DRAWN // 2 or self.read >= _READ:
+            enough = self.tally.contexts >= _DRAWN // 2
+            if enough or self.read >= self.most_read:
                 texts = iter(())
             for part in _together(sorted(batch, key=len), len, self._most):
                 rows = self._new(part)

@@ -29,6 +29,7 @@ OPTIONAL = (  # reported where there is one
     "row",
     "accuracy_at_least",
     "covered",
+    "longest",
 )
 ENOUGH = 0.5  # a bound below this decides nothing
 EXIT_CODES: dict[Verdict, int] = {
@@ -100,6 +101,8 @@ class Report:
                     the line of the claim
     accuracy_at_least, covered   of a bound: the number of contexts that are surely right, and
                     their share of `checked`, rounded down
+    longest         of a proof, if it was asked for: up to how many tokens it holds, where the last
+                    row of `wpe` is repeated (handcraft.proof.longest)
     """
 
     program: str
@@ -130,6 +133,7 @@ class Report:
     row: dict[str, Any] | None = None
     accuracy_at_least: float | None = None
     covered: int | None = None
+    longest: int | None = None
 
     @property
     def tied(self) -> tuple[str, str] | None:

@@ -1,6 +1,8 @@
 """Verifies a model with the first method that decides within a budget.
 
-    lanes        a proof over the weights by what each lane holds, of an expression at each position
+    lanes        a proof over the weights by what each lane holds, of an expression at each
+                 position, of what follows any context, or, where the next one finds none, of what
+                 follows a prompt
     certificate  a proof over the weights, for every context and every order of float operations,
                  without enumerating contexts
     exhaustive   every context, or every prompt of the claim

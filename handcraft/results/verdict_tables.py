@@ -41,13 +41,7 @@ def _lines(found: Report) -> Iterator[str]:
     yield (
         f"contexts    {found.contexts:,} covered, {found.checked:,} where the claim speaks"
     )
-    if found.covered is not None:
-        yield (
-            f"accuracy    at least {found.accuracy_at_least:.10g}:"
-            f" {found.covered:,} are surely right, in any order of summation"
-        )
-    if found.accuracy is not None and not (wrong and found.method == "sampled"):
-        yield f"accuracy    {found.accuracy:.10g}"
+    yield from _accuracy(found)
     if found.min_margin is not None and not wrong:
         at = found.min_margin_at  # None where a proof does not say where
         place = (
@@ -60,6 +54,8 @@ def _lines(found: Report) -> Iterator[str]:
         yield f"largest error of the lane {found.max_lane_error:.3g}"
     if found.error_bound is not None and found.min_margin is not None:
         yield f"rounding    at most {found.error_bound:.3g}, in any order of summation"
+    if found.longest is not None:
+        yield f"longest     proved for every length up to {found.longest:,}"
     if found.claim is not None:
         yield f"claim       that of {found.claim}, alone"
     if found.failed and found.weights is not None:
@@ -72,6 +68,18 @@ def _lines(found: Report) -> Iterator[str]:
     if found.reason:
         yield f"because     {found.reason}"
     yield from _wrong(found) if wrong else _strayed(found)
+
+
+def _accuracy(found: Report) -> Iterator[str]:
+    """How many contexts are right, or surely right."""
+    if found.covered is not None:
+        yield (
+            f"accuracy    at least {found.accuracy_at_least:.10g}:"
+            f" {found.covered:,} are surely right, in any order of summation"
+        )
+    ended = found.counterexample is not None and found.method == "sampled"
+    if found.accuracy is not None and not ended:
+        yield f"accuracy    {found.accuracy:.10g}"
 
 
 def _wrong(found: Report) -> Iterator[str]:

@@ -200,8 +200,7 @@ BUGS = [
     Bug("zonotope.py", "g[..., :y.shared] += y.g", "g[..., :y.shared] -= y.g"),
     Bug(
         "zonotope.py",
-        "return self.r if self.g is None else (self.r + np.abs(self.g).sum(axis=-1))"
-        " * UP",
+        "return self.r if self.g is None else (self.r + moved_most(self.g)) * UP",
         "return self.r",
     ),
     # ------------------------------------------------ averages
@@ -383,8 +382,8 @@ BUGS = [
     ),
     Bug(
         "graph.py",
-        "later = _united([set(), *at[:0:-1]])[::-1]",
-        "later = _united([set(), set(), *at[:1:-1]])[::-1]",
+        "level[seen | ends][::-1])",
+        "level[seen | ends][::-1] - 1)",
     ),
     Bug(
         "graph.py",
@@ -441,7 +440,7 @@ BUGS = [
     ),
     Bug(
         "endings.py",
-        "np.abs(logits.g - logits.g[:, [expected]]).sum(axis=-1)",
+        "moved_most(logits.g - logits.g[:, [expected]])",
         "np.abs((logits.g - logits.g[:, [expected]]).sum(axis=-1))",
     ),
     Bug(

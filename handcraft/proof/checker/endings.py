@@ -21,6 +21,9 @@ from handcraft.proof.checker.zonotope import Rejected, Zonotope, hull
 
 EXPANDED = 20_000  # rows of a section up to which the states of earlier positions are told apart
 _CHUNK = 512  # rows at a time
+_APART = (
+    2**11
+)  # rows at a time where the states of earlier positions are told apart
 _STATES = 2**14  # position states that they come from, about
 HELD = 2**15  # states of their walks, about
 _EXAMPLES = 2_000  # of the endings, at most
@@ -127,9 +130,13 @@ class EndingsJudge:
         self.held += held
         for place in walk.endings:
             self.work.spend(len(place[2]))
-            if self.count == _CHUNK or self.size + len(place[2]) > _STATES:
-                self.run()
             states = [(s,) for s in place[2]] if apart else [tuple(place[2])]
+            if (
+                self.count == _CHUNK
+                or len(self.waiting) + len(states) > _APART
+                or self.size + len(place[2]) > _STATES
+            ):
+                self.run()
             self.waiting += [
                 _Row(self.count, walk, place, row) for row in states
             ]

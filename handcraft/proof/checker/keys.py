@@ -20,6 +20,8 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UNCERTAIN, UP, grid, hull
 
+_AT_ONCE = 2**12  # values whose rows are made together
+
 
 class KeysSoFar(NamedTuple):
     """The keys so far: groups (low, high, number of keys, number of the row of their
@@ -64,7 +66,16 @@ class Values:
         self._in_table = len(self.rows)
 
     def numbers(self, c: Array, r: Array) -> list[int]:  # [n, n_value] each
-        """Return the numbers of the rows of single values."""
+        """Return the numbers of the rows of single values, some at a time: a row takes much more
+        memory than its value.
+        """
+        return [
+            number
+            for i in range(0, len(c), _AT_ONCE)
+            for number in self._single(c[i : i + _AT_ONCE], r[i : i + _AT_ONCE])
+        ]
+
+    def _single(self, c: Array, r: Array) -> list[int]:
         power = np.where(r == 0, grid(c), UNCERTAIN)
         # no value is -0.0
         rows = (

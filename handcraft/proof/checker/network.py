@@ -21,6 +21,7 @@ from handcraft.proof.checker.zonotope import (
     Rejected,
     Zonotope,
     grid,
+    shared_sizes,
     spread_of,
     summed,
 )
@@ -238,7 +239,7 @@ class Network:
         apart = self.wte[expected] - self.wte  # [n_vocab, n_embd]
         # [n_rows, n_vocab, n_shared], [n_rows, n_vocab]
         shared, own = spread_of(g, apart)
-        known = r @ np.abs(apart).T + np.abs(shared).sum(axis=2) + own
+        known = r @ np.abs(apart).T + shared_sizes(shared) + own
         radius = (
             known + error[rows] + error[rows, expected][:, None]
         ) * 1.0000001
@@ -309,7 +310,7 @@ class Network:
         g = x.g[rows]
         size = np.abs(self.wte).T
         shared, own = spread_of(g, self.wte)
-        known = r @ size + np.abs(shared).sum(axis=2) + own + error[rows]
+        known = r @ size + shared_sizes(shared) + own + error[rows]
         return c @ self.wte.T, known * 1.0000001 + summed(c.shape[1]) * (
             np.abs(c) @ size
         )

@@ -14,6 +14,7 @@ the result covers the model.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -188,16 +189,9 @@ class PositionStates:
         if name not in self.keys:
             floats = self.network.floats
             chunks = self.streams[head.layer]
-            k, v = (
-                [floats.linear(x, *part).plain() for x in chunks]
-                for part in (head.k, head.v)
-            )
-            keys = Zonotope.of(
-                np.concatenate([x.c for x in k]),
-                np.concatenate([x.r for x in k]),
-            )
-            c = np.concatenate([x.c for x in v])
-            r = np.concatenate([x.r for x in v])
+            keys = _joined(floats.linear(x, *head.k).plain() for x in chunks)
+            value = _joined(floats.linear(x, *head.v).plain() for x in chunks)
+            c, r = value.c, value.r
             values = Values()
             # [n_positions, n_value]
             low = np.minimum.reduceat(c - r, self.first)
@@ -269,13 +263,11 @@ class Counting(Memory):
             self.softmax.insert(known, key, -math.inf)
             for known, key in zip(past, keys, strict=True)
         ]
-        means = {
-            known: self.softmax.mean(known, position + 1) for known in set(kept)
-        }
-        return (
-            np.stack([means[k][0] for k in kept]),
-            np.stack([means[k][1] for k in kept]),
-        ), list(kept)
+        # [n_different], [n]
+        known, rows = np.unique(np.array(kept), return_inverse=True)
+        c, r = self.softmax.means(known.tolist(), position + 1)
+        rows = rows.reshape(-1)
+        return (c[rows], r[rows]), list(kept)
 
 
 class Placed(Memory):
@@ -359,6 +351,12 @@ class Placed(Memory):
                 known, key, -math.inf if seen[j] else math.inf
             )
         return softmax.mean(known, len(low))
+
+
+def _joined(chunks: Iterable[Zonotope]) -> Zonotope:
+    """Return numbers without generators one after the other."""
+    c, r = zip(*((x.c, x.r) for x in chunks), strict=True)
+    return Zonotope.of(np.concatenate(c), np.concatenate(r))
 
 
 def _cover(x: Zonotope) -> tuple[Array, Array]:  # [n, d] -> [d], [d]

@@ -15,6 +15,27 @@
     attention    which selection a head makes: head_sum, head_choice, head_mean
     stream       lanes from the embedding to the logits
 
+    contexts     the texts of a claim on prompts: which token can stand where
+    asked        the meaning of an expression at a position that such a claim asks
+    walks        the automaton of the prompts; walked: what sums over its ways are known by it
+    climbs       sums that climb by one at most; lasting, lengths: answers as long as a text says
+    by_end       tables that are too large to be looked at at once
+    needed       the heads that are followed where nobody asks
+    widened      tables of pairs, by what these texts can have alone
+    alike        symbols of keys that are the same wherever they count
+    placed       choices of a position whose index is known; head_placed: heads that make them
+    next_meaning the meaning of a claim on what follows any context
+    refined      heads that find what a claim finds, where that finds any
+    silence      after how many contexts a claim says nothing
+
+    greatest     claims that ask for the token of the greatest number
+    pairs        the same, two tokens at a time
+    summands     a number of the claim as a sum over keys
+    head_linear  a head as a sum over keys; last_heads: the difference of two logits as one
+    straight     neurons behind the last heads that are straight lines
+    pair_rows    what two tokens are compared by, as rows
+    least_mean   what a mean is at least, where a sum over the same keys is at least so much
+
 Rules of this folder: the checker's side imports neither the lowering nor the prover, and believes
 nothing that it was told: what it cannot show is Rejected.
 """

@@ -16,14 +16,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
+from handcraft.proof.lanes.derived import count_rows, most_together
 from handcraft.proof.lanes.head_choice import (
     SeveralDiffer,
+    alone_at_levels,
     chosen_by,
     levels_of,
 )
 from handcraft.proof.lanes.head_mean import mean_of_several
+from handcraft.proof.lanes.head_placed import chosen_at_places
+from handcraft.proof.lanes.head_prompt import chosen_in_prompts
 from handcraft.proof.lanes.head_sum import is_sum, sum_of_head
-from handcraft.proof.lanes.numbers import LaneNumbers, gathered
+from handcraft.proof.lanes.numbers import (
+    LaneNumbers,
+    fewer_rows,
+    gathered,
+    smaller,
+)
 from handcraft.proof.lanes.scores import Begin, HeadScores
 from handcraft.proof.lanes.symbols import Labels, Symbols
 
@@ -72,12 +81,23 @@ class HeadReading:
         """What the head brings to a position of a text, a lane for each value, with a remainder
         and no shared errors. Raises Rejected for a head of no known kind.
         """
+        if self.symbols.placed:
+            return chosen_at_places(self.scores, queries, keys, values, begin)
+        queries, keys = self._fewer(queries, keys)
         found = self.scores.of(queries, keys, begin)
         if is_sum(found, begin):
             return [sum_of_head(self.scores, found, lane) for lane in values]
+        if self.symbols.texts is None and (apart := alone_at_levels(found)):
+            return chosen_by(self.scores, found, *apart, values, begin)
+        if self.symbols.few:
+            with self.symbols.of_asked(False):
+                values = [smaller(self.symbols, x, new=True) for x in values]
         # the keys with what is read there, so that values can be compared
         labels, wide = self._with_values(keys, values)
-        found = self.scores.of(queries, (labels, wide), begin)
+        if labels != keys[0]:
+            found = self.scores.of(queries, (labels, wide), begin)
+        if self.symbols.texts is not None:
+            return chosen_in_prompts(self.scores, found, values, begin)
         levels, gaps = levels_of(found)
         try:
             return chosen_by(self.scores, found, levels, gaps, values, begin)
@@ -85,6 +105,17 @@ class HeadReading:
             return mean_of_several(
                 self.scores, found, levels, gaps, values, begin
             )
+
+    def _fewer(
+        self, queries: tuple[Labels, Zonotope], keys: tuple[Labels, Zonotope]
+    ) -> tuple[tuple[Labels, Zonotope], tuple[Labels, Zonotope]]:
+        """Queries and keys over derived symbols, where there are too many pairs of them."""
+        sizes = [count_rows(self.symbols, x[0]) for x in (queries, keys)]
+        if sizes[0] * sizes[1] <= most_together(self.symbols):
+            return queries, keys
+        queries = fewer_rows(self.symbols, *queries)
+        with self.symbols.of_asked(False):  # a key stands anywhere
+            return queries, fewer_rows(self.symbols, *keys)
 
     def _with_values(
         self, keys: tuple[Labels, Zonotope], values: Sequence[LaneNumbers]
@@ -107,4 +138,4 @@ def keys_of(
 ) -> tuple[Labels, Zonotope]:
     """Lanes of one position as rows."""
     labels, rows, _ = gathered(symbols, lanes)
-    return labels, rows.plain()
+    return labels, rows

@@ -21,6 +21,8 @@ from handcraft.sequence.expression import Expression
 LANE_FORMAT = "handcraft lane certificate 1"
 MOST_LANE_BYTES = 2**24
 _MOST_INVARIANTS = 4096
+_MOST_NUMBER = 2**200
+_MOST_CONTEXTS = 2**14_000  # which can still be written in decimals
 _KEYS = {
     "format": str,
     "program": str,
@@ -86,8 +88,9 @@ def lanes_from_json(data: Any) -> LaneCertificate:
     for key, kind in _KEYS.items():
         value = data[key]
         fits = type(value) is kind or (kind is float and type(value) is int)
+        limit = _MOST_CONTEXTS if key == "contexts" else _MOST_NUMBER
         if not fits or (
-            kind is not list and kind is not str and not _finite(value)
+            kind is not list and kind is not str and not 0 <= value < limit
         ):
             raise WeightsError(f"'{key}' is no {kind.__name__}")
     if data["format"] != LANE_FORMAT:
@@ -105,7 +108,7 @@ def lanes_from_json(data: Any) -> LaneCertificate:
 
 def _finite(value: float) -> bool:
     # compared first: a whole number may be too long to be a float; NaN is not at least 0
-    return 0 <= value < 2**200
+    return 0 <= value < _MOST_NUMBER
 
 
 def _invariant(row: Any) -> Invariant:

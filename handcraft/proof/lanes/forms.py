@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,12 @@ from handcraft.proof.lanes.symbols import (
     Labels,
     Nowhere,
     Symbols,
+    TooManyRows,
     spread,
 )
 
 _MOST_ASKED = 1_000_000  # rows that are computed value by value
+_FEW = 4096  # rows of a table that are computed row by row
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +74,9 @@ def applied(
 ) -> Form:
     """The form whose values f makes of those of several forms."""
     labels = labels_of(*forms)
-    shape = symbols.shape(labels)
-    if np.prod(shape) > _MOST_ASKED:
-        raise Rejected(f"a table of {np.prod(shape):,} rows is too large")
+    shape = symbols.shape(labels)  # Rejected where it is too large
+    if np.prod(shape) > _FEW:
+        return _by_values(symbols, f, labels, forms, collapse=collapse)
     arrays = [
         np.broadcast_to(spread(form.table, form.labels, labels), shape)
         for form in forms
@@ -84,18 +87,89 @@ def applied(
     return collapsed(symbols, found) if collapse else found
 
 
-def collapsed(symbols: Symbols, form: Form) -> Form:
-    """The same without the labels on which no possible row depends."""
-    numbers, values = in_numbers(form.table)
-    mask = symbols.possible(form.labels)
-    labels = form.labels
-    for label in sorted(form.labels, reverse=True):
+def _by_values(
+    symbols: Symbols,
+    f: Callable[..., Any],
+    labels: Labels,
+    forms: Sequence[Form],
+    *,
+    collapse: bool,
+) -> Form:
+    """The same for a large table: f is asked once for each values that stand in a row together."""
+    shape = symbols.shape(labels)
+    code, most = np.zeros(shape, dtype=np.int64), 1
+    parts = [in_numbers(form.table) for form in forms]
+    flat = [
+        np.broadcast_to(spread(numbers, form.labels, labels), shape)
+        for form, (numbers, _) in zip(forms, parts, strict=True)
+    ]
+    for numbers, (_, values) in zip(flat, parts, strict=True):
+        code, most = code * len(values) + numbers, most * len(values)
+        if most > 2**40:
+            known, code = np.unique(code, return_inverse=True)
+            code, most = code.reshape(shape), len(known)
+    known, first, code = np.unique(code, return_index=True, return_inverse=True)
+    if len(known) > _MOST_ASKED:
+        raise TooManyRows(f"a table of {len(known):,} values is too large")
+    rows = [
+        [values[i] for i in numbers.reshape(-1)[first]]
+        for numbers, (_, values) in zip(flat, parts, strict=True)
+    ]
+    asked = as_objects([f(*row) for row in zip(*rows, strict=True)])
+    numbers, values = in_numbers(asked)
+    found = numbers[code.reshape(-1)].reshape(shape)
+    if collapse:
+        return _less(symbols, labels, found, values)
+    return Form(labels, as_objects(values)[found])
+
+
+def _less(
+    symbols: Symbols, labels: Labels, numbers: Array, values: Sequence[Any]
+) -> Form:
+    """The form of numbered values without the labels on which no possible row depends."""
+    mask = symbols.possible(labels)
+    for label in sorted(labels, reverse=True):
         axis = labels.index(label)
         if (fewer := less_axis(numbers, mask, axis)) is not None:
             numbers, mask = fewer
             labels = (*labels[:axis], *labels[axis + 1 :])
-    table = as_objects([values[i] for i in numbers.reshape(-1)])
-    return Form(labels, table.reshape(numbers.shape))
+    table = np.empty(numbers.shape, dtype=object)
+    table[...] = as_objects(values)[numbers]
+    return Form(labels, table)
+
+
+def at_index(symbols: Symbols, place: Form, index: Form) -> Form:
+    """Levels: 0 where a place is the index of the key, a whole number, else -1."""
+    labels = labels_of(place, index)
+    shape = symbols.shape(labels)
+    numbers = [
+        int(x) if isinstance(x, int | Fraction) and x == int(x) else -1
+        for x in place.table.reshape(-1)
+    ]
+    at = np.array(numbers, dtype=object).reshape(place.table.shape)
+    at = np.where((at < 0) | (at >= symbols.n + 1), -1, at).astype(np.int64)
+    key = index.table.astype(np.int64)
+    same = spread(at, place.labels, labels) == spread(key, index.labels, labels)
+    levels = np.broadcast_to(same, shape).astype(np.int64) - 1
+    return collapsed(symbols, Form(labels, levels))
+
+
+def ranked(
+    symbols: Symbols, where: Form, index: Form, rank: Callable[[int], int]
+) -> Form:
+    """Levels: a rank of the key's index where a condition is 1, else -1."""
+    labels = labels_of(where, index)
+    shape = symbols.shape(labels)
+    ranks = np.array([rank(int(i)) for i in index.table])
+    flags = spread(where.table.astype(bool), where.labels, labels)
+    levels = np.where(flags, spread(ranks, index.labels, labels), -1)
+    return collapsed(symbols, Form(labels, np.broadcast_to(levels, shape)))
+
+
+def collapsed(symbols: Symbols, form: Form) -> Form:
+    """The same without the labels on which no possible row depends."""
+    numbers, values = in_numbers(form.table)
+    return _less(symbols, form.labels, numbers, values)
 
 
 def in_numbers(table: Array) -> tuple[Array, list[Any]]:
@@ -157,7 +231,7 @@ def composed(
     wider = labels_of(*read)
     shape = symbols.shape(wider)
     if np.prod(shape) > MOST_TABLE_ROWS:
-        raise Rejected("a table is too large")
+        raise TooManyRows("a table is too large")
     found: list[Array] = []
     gone = np.zeros(shape, dtype=bool)
     for (_, symbol), form in zip(labels, read, strict=True):

@@ -13,19 +13,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Rejected
-from handcraft.proof.lanes.choices import Levels, PairTable
+from handcraft.proof.lanes.choices import Levels
 from handcraft.proof.lanes.forms import Form, composed
 from handcraft.proof.lanes.numbers import LaneNumbers
+from handcraft.proof.lanes.pair_table import PairTable
 from handcraft.proof.lanes.scores import Begin, HeadScores, PairScores
-from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols
+from handcraft.proof.lanes.symbols import Labels, Symbols, spread
 
 _GAP = 12.0  # scores that are nearer than that are at one level
 _SAME = 2.0**-12  # values at one level that are as near as that are the same
+
+
+class ReadChoice(Protocol):
+    """The choice of a position.
+
+    telling  a symbol by which it is told whether there is one
+    """
+
+    @property
+    def telling(self) -> int: ...
+
+    def picked(self, symbol: int) -> Form:
+        """The symbol at the position that is selected."""
+        ...
 
 
 class SeveralDiffer(Rejected):
@@ -40,14 +56,37 @@ def levels_of(scores: PairScores) -> tuple[Array, Array]:
     gaps = np.full(len(levels), np.inf)
     for row in np.flatnonzero(scores.asked):
         kept = np.flatnonzero(scores.pairs.mask[row])
-        low = np.append(scores.low[row, kept], scores.first_low[row])
-        high = np.append(scores.high[row, kept], scores.first_high[row])
-        own, gaps[row] = _clusters(low, high)
-        ahead = own[:-1] - own[-1] - 1
-        beside = own[:-1] == own[-1]
-        levels[row, kept] = np.where(
-            beside, -2, np.where(ahead >= 0, ahead, -1)
+        levels[row, kept], gaps[row] = levels_beside(
+            scores.low[row, kept],
+            scores.high[row, kept],
+            scores.first_low[row],
+            scores.first_high[row],
         )
+    return levels, gaps
+
+
+def levels_beside(
+    low: Array, high: Array, first_low: float, first_high: float
+) -> tuple[Array, float]:
+    """The levels of the keys of one query, beside the first token, and how far levels are apart."""
+    if first_low == -np.inf:  # there is no first token
+        return _clusters(low, high)
+    own, gap = _clusters(np.append(low, first_low), np.append(high, first_high))
+    ahead, beside = own[:-1] - own[-1] - 1, own[:-1] == own[-1]
+    return np.where(beside, -2, np.where(ahead >= 0, ahead, -1)), gap
+
+
+def alone_at_levels(scores: PairScores) -> tuple[Array, Array] | None:
+    """The levels and the gaps, if at each level that can be the greatest there is one position at
+    most, so that values need not be compared; else None.
+    """
+    levels, gaps = levels_of(scores)
+    try:
+        reached = reached_by(scores, levels)
+    except Rejected:  # with what is read there it may be told
+        return None
+    if not scores.pairs.one_at_each(levels, reached):
+        return None
     return levels, gaps
 
 
@@ -62,18 +101,21 @@ def chosen_by(
     """What a head brings of lanes, each at the one position of the greatest level."""
     pairs = scores.pairs
     reached = reached_by(scores, levels)
-    same, alone = spread_at(head.symbols, pairs, levels, reached, values)
+    same, alone = [0.0] * len(values), True
+    if not pairs.one_at_each(levels, reached):
+        same, alone = spread_at(head.symbols, pairs, levels, reached, values)
     labels = (*pairs.queries, *pairs.keys)
     table = np.maximum(levels, -1).reshape(head.symbols.shape(labels))
     form = Form(labels, table)
     choice = Levels(head.symbols, form)
     gap = float(gaps[scores.asked].min(initial=np.inf))
-    lost = alone and leak_of(head, gap) < head.floats.u / 8
+    u = lost_in(head, gap, alone)
     found = []
     for i, lane in enumerate(values):
         error = left_of(head, gap, lane, begin, i, alone) + same[i]
-        u = head.floats.u if lost else 0.0
-        found.append(_read(head.symbols, choice, lane, begin, i, error, u))
+        found.append(
+            read_of_choice(head.symbols, choice, lane, begin, i, error, u)
+        )
     return found
 
 
@@ -91,6 +133,15 @@ def reached_by(scores: PairScores, levels: Array) -> Array:
 def leak_of(head: HeadScores, gap: float) -> float:
     """The weight of all that is not selected, at most."""
     return head.n * math.exp(-gap) * (1 + 2.0**-10)
+
+
+def lost_in(head: HeadScores, gap: float, alone: bool) -> float:
+    """The unit roundoff, if the weight of what is selected is exactly 1; else 0."""
+    return (
+        head.floats.u
+        if alone and leak_of(head, gap) < head.floats.u / 8
+        else 0.0
+    )
 
 
 def left_of(
@@ -131,19 +182,34 @@ def spread_at(
             if pairs.at_most_one(at):
                 continue
             alone = False
-            for i, lane in enumerate(values):
-                index = _at_pairs(symbols, pairs, lane, row, at)
-                c, r = np.atleast_1d(lane.c[index], lane.radius[index])
-                if float(c.max() - c.min()) > _SAME:
-                    raise SeveralDiffer(
-                        "a head may select several positions that differ"
-                    )
-                far = float((c + r).max() - (c - r).min())
-                spread_of[i] = max(spread_of[i], far * UP)
+            far = far_apart(symbols, pairs, values, row, at)
+            if far is None:
+                raise SeveralDiffer(
+                    "a head may select several positions that differ"
+                )
+            spread_of = [max(x) for x in zip(spread_of, far, strict=True)]
     return spread_of, alone
 
 
-def _at_pairs(
+def far_apart(
+    symbols: Symbols,
+    pairs: PairTable,
+    values: Sequence[LaneNumbers],
+    row: int,
+    at: Array,
+) -> list[float] | None:
+    """How far apart the values at some keys of one query are; None where they differ."""
+    found = []
+    for lane in values:
+        index = at_pairs(symbols, pairs, lane, row, at)
+        c, r = np.atleast_1d(lane.c[index], lane.radius[index])
+        if float(c.max() - c.min()) > _SAME:
+            return None
+        found.append(float((c + r).max() - (c - r).min()) * UP)
+    return found
+
+
+def at_pairs(
     symbols: Symbols, pairs: PairTable, lane: LaneNumbers, row: int, at: Array
 ) -> tuple[Array, ...]:
     """Where a lane's numbers at some keys of one query stand in its tables."""
@@ -157,9 +223,9 @@ def _at_pairs(
     return tuple(index)
 
 
-def _read(
+def read_of_choice(
     symbols: Symbols,
-    choice: Levels,
+    choice: ReadChoice,
     lane: LaneNumbers,
     begin: Begin,
     i: int,
@@ -167,16 +233,18 @@ def _read(
     u: float,
 ) -> LaneNumbers:
     """A value at the selected position, or the first token's. What is left of others may be lost
-    in rounding: u is the unit roundoff, if the weight of what is selected is exactly 1.
+    in rounding: u is the unit roundoff, if the weight of what is selected is exactly 1, else 0.
     """
     read = [choice.picked(s) for _, s in lane.labels]
-    if not read:  # a constant: whether there is one decides
-        read = [choice.picked(AT_INDEX)]
-        labels: Labels = ((0, AT_INDEX),)
-        shape = (symbols.n,)
-        c, r = np.full(shape, lane.c), np.full(shape, lane.radius)
-    else:
-        labels, c, r = lane.labels, lane.c, lane.radius
+    labels, c, r = lane.labels, lane.c, lane.radius
+    if all(symbols.all[s].everywhere for _, s in labels):
+        # the same at all positions: whether there is one decides
+        telling = (0, choice.telling)
+        own: Labels = tuple(sorted((*labels, telling)))
+        read.insert(own.index(telling), choice.picked(choice.telling))
+        shape = symbols.shape(own)
+        c, r = (np.broadcast_to(spread(x, labels, own), shape) for x in (c, r))
+        labels = own
     first, off = begin.v.c[0, i], begin.v.radius[0, i]
     wide, centre = composed(symbols, labels, c, read, first)
     _, radius = composed(symbols, labels, r, read, off)

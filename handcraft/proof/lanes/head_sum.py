@@ -16,7 +16,6 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Rejected
-from handcraft.proof.lanes.choices import PairTable
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -24,6 +23,7 @@ from handcraft.proof.lanes.forms import (
     moved_to_key,
 )
 from handcraft.proof.lanes.numbers import LaneNumbers
+from handcraft.proof.lanes.pair_table import PairTable
 from handcraft.proof.lanes.scores import Begin, HeadScores, PairScores
 from handcraft.proof.lanes.symbols import Labels, Symbols
 from handcraft.proof.lanes.totals import total_form
@@ -36,7 +36,7 @@ _PARTS = (1, 2, 4, 8, 16)
 
 def is_sum(scores: PairScores, begin: Begin) -> bool:
     """True if the first token is ahead of all keys, but not too far, and brings nothing."""
-    if begin.v.c.any() or begin.v.radius.any():
+    if not begin.there or begin.v.c.any() or begin.v.radius.any():
         return False
     mask = scores.pairs.mask
     behind = scores.first_low[:, None] - scores.high

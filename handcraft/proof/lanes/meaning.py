@@ -17,16 +17,20 @@ import numpy as np
 
 from handcraft.core.errors import printable
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.choices import Levels, one_at_most
+from handcraft.proof.lanes.choices import Levels
+from handcraft.proof.lanes.derived import applied_to_few
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
+    at_index,
     composed,
     constant_form,
     moved_to_key,
     over,
+    ranked,
     variable,
 )
+from handcraft.proof.lanes.levels import one_at_most
 from handcraft.proof.lanes.symbols import AT_INDEX, AT_TOKEN, Nowhere, Symbols
 from handcraft.proof.lanes.totals import total_form
 from handcraft.sequence.expression import Expression
@@ -54,7 +58,7 @@ class MeaningForms:
             "length": lambda _: self._length(),
             "token_at": self._token_at,
             "value_at": lambda e: self._read_at(e.args[0], e.args[1]),
-            "there": lambda e: moved_to_key(symbols, self.of(e.args[0])),
+            "there": lambda e: moved_to_key(symbols, self.of_key(e.args[0])),
             "count_where": self._count,
             "total_where": self._total,
             "mean": self._mean,
@@ -72,10 +76,14 @@ class MeaningForms:
             self._known[id(e)] = e, self._form(e)
         return self._known[id(e)][1]
 
+    def of_key(self, e: Any) -> Form:
+        """The form of an expression at a position that another one reads."""
+        return self.of(e)
+
     def _form(self, e: Expression) -> Form:
         if e.op in _COMPUTED:
             args = [self.of(arg) for arg in e.args]
-            return applied(
+            return applied_to_few(
                 self.symbols, lambda *values: combine(e, values), *args
             )
         if e.op not in self._asked:
@@ -94,7 +102,7 @@ class MeaningForms:
         return self._read(variable(self.symbols, AT_TOKEN), self.of(e.args[0]))
 
     def _read_at(self, value: Any, place: Any) -> Form:
-        return self._read(self.of(value), self.of(place))
+        return self._read(self.of_key(value), self.of(place))
 
     def _read(self, value: Form, place: Form) -> Form:
         """A value at the position of this index; None where there is none."""
@@ -104,19 +112,16 @@ class MeaningForms:
         )
 
     def _same(self, place: Form, index: Form) -> Form:
-        def same(a: Any, b: Any) -> int:
-            if isinstance(a, str):
-                raise Rejected("a position is no text")
-            return 0 if a is not None and a == b else -1
-
-        return applied(self.symbols, same, place, index)
+        if any(isinstance(x, str) for x in place.table.reshape(-1).tolist()):
+            raise Rejected("a position is no text")
+        return at_index(self.symbols, place, index)
 
     def _selected(self, value: Form, levels: Form, default: Form) -> Form:
         """A value at the position that is selected, or the default."""
         choice = Levels(self.symbols, levels)
         if 1 in value.sides:
             raise Rejected("a value reads the key of a key")
-        if not value.labels:
+        if all(self.symbols.all[s].everywhere for _, s in value.labels):
             return applied(
                 self.symbols,
                 lambda at, x, other: other if isinstance(at, Nowhere) else x,
@@ -147,23 +152,38 @@ class MeaningForms:
         return applied(self.symbols, truth, self.of(e))
 
     def _count(self, e: Expression) -> Form:
-        return total_form(
-            self.symbols, self._condition(selection_of(e).condition)
-        )
+        where = self._condition(selection_of(e).condition)
+        return total_form(self.symbols, where)
 
     def _total(self, e: Expression) -> Form:
+        return total_form(self.symbols, self._weights(e))
+
+    def _weights(self, e: Expression) -> Form:
+        """The value where a condition selects, else 0."""
         selection = selection_of(e)
         value = moved_to_key(self.symbols, self._added(selection.value))
         where = self._condition(selection.condition)
-        weights = applied(
-            self.symbols, lambda w, x: x if w else 0, where, value
-        )
-        return total_form(self.symbols, weights)
+        return applied(self.symbols, lambda w, x: x if w else 0, where, value)
+
+    def weights_of(self, e: Expression) -> Form:
+        """What a count or a total adds up: a number for each pair of positions."""
+        if e.op == "count_where":
+            return self._condition(selection_of(e).condition)
+        return self._weights(e)
+
+    def at_first(self, _: Expression) -> Form:
+        """What the first token adds to a count or a total: nothing, it is not in the text."""
+        return constant_form(0)
+
+    def written_out(self, e: Expression) -> Expression:
+        """The same without short forms."""
+        return e
 
     def _added(self, value: Any) -> Form:
         """A value that is added up: no text at any position, selected or not."""
-        form = self.of(value)
-        possible = self.symbols.possible(form.labels)
+        form = self.of_key(value)
+        with self.symbols.of_asked(False):
+            possible = self.symbols.possible(form.labels)
         if any(isinstance(x, str) for x in form.table[possible].tolist()):
             raise Rejected("a sum of what may be a text")
         return form
@@ -188,11 +208,8 @@ class MeaningForms:
         where = self._condition(selection_of(e).condition)
         index = moved_to_key(self.symbols, variable(self.symbols, AT_INDEX))
         most = self.symbols.n
-        levels = applied(
-            self.symbols,
-            lambda w, i: (i if sign > 0 else most - i) if w else -1,
-            where,
-            index,
+        levels = ranked(
+            self.symbols, where, index, lambda i: i if sign > 0 else most - i
         )
         return self._index_of(levels)
 
@@ -207,7 +224,7 @@ class MeaningForms:
     def _best(self, e: Expression) -> Form:
         """The first position of the greatest score; an undefined score is passed over."""
         selection = selection_of(e)
-        score = moved_to_key(self.symbols, self.of(selection.value))
+        score = moved_to_key(self.symbols, self.of_key(selection.value))
         known = {x for x in score.table.reshape(-1).tolist() if x is not None}
         if not all(isinstance(x, int | Fraction) for x in known):
             raise Rejected("a score is no number")
@@ -229,7 +246,7 @@ class MeaningForms:
         if not one_at_most(self.symbols, levels):
             raise Rejected("a fetch may select several positions")
         default = self.of(selection.default)
-        return self._selected(self.of(selection.value), levels, default)
+        return self._selected(self.of_key(selection.value), levels, default)
 
 
 def as_numbers(

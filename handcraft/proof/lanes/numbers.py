@@ -4,6 +4,7 @@
     gathered        several lanes side by side, as one zonotope with a row for each row of all
     lanes_of        a zonotope taken apart again
     simpler         the same without labels on which hardly anything depends
+    smaller         the same over derived symbols, where it then has fewer rows
 
 An error e belongs to one lane at one position: what is computed there from the lane moves with
 it. Rules of this file: a radius is never too small; what is left out is added to it.
@@ -19,10 +20,18 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope
+from handcraft.proof.lanes.derived import (
+    RowGroups,
+    by_classes,
+    by_known,
+    count_rows,
+    large,
+)
 from handcraft.proof.lanes.symbols import (
     MOST_TABLE_ROWS,
     Labels,
     Symbols,
+    TooManyRows,
     spread,
 )
 
@@ -70,12 +79,15 @@ def gathered(
     symbols: Symbols, lanes: Sequence[LaneNumbers], labels: Labels = ()
 ) -> tuple[Labels, Zonotope, list[int]]:
     """Lanes side by side: the labels of the rows, the rows, and the numbers of the errors."""
-    wide = tuple(sorted({x for lane in lanes for x in lane.labels} | {*labels}))
+    wide = _wide(lanes, labels)
+    if count_rows(symbols, wide) > large(symbols):
+        lanes = [smaller(symbols, lane) for lane in lanes]
+        wide = _wide(lanes, labels)
     shape = symbols.shape(wide)
     size = int(np.prod(shape, dtype=np.int64))
     errors = sorted({e for lane in lanes for e in lane.g})
     if size * max(1, len(lanes)) * (len(errors) + 2) > 8 * MOST_TABLE_ROWS:
-        raise Rejected("what is read together has too many rows")
+        raise TooManyRows("what is read together has too many rows")
 
     def rows(array: Array, own: Labels) -> Any:
         return np.broadcast_to(spread(array, own, wide), shape).reshape(-1)
@@ -87,6 +99,10 @@ def gathered(
         for e, part in lane.g.items():
             g[:, i, errors.index(e)] = rows(part, lane.labels)
     return wide, Zonotope(c, r, g), errors
+
+
+def _wide(lanes: Sequence[LaneNumbers], labels: Labels) -> Labels:
+    return tuple(sorted({x for lane in lanes for x in lane.labels} | {*labels}))
 
 
 def lanes_of(
@@ -150,4 +166,98 @@ def _middle(x: Array, mask: Array, axis: int) -> tuple[Array, Array]:
     middle = np.where(low == high, low, (low + high) / 2)
     return middle, np.where(
         low == high, 0.0, np.maximum(high - middle, middle - low) * UP
+    )
+
+
+def smaller(
+    symbols: Symbols, lane: LaneNumbers, *, new: bool = False
+) -> LaneNumbers:
+    """The lane over derived symbols that decide its numbers, where it then has fewer rows."""
+    if len(lane.labels) < 2:
+        return lane
+    mask = symbols.possible(lane.labels)
+    columns = lane.c[mask][None]
+    near = _near(columns)
+    groups = by_known(symbols, lane.labels, columns, near)
+    if groups is None and new:
+        classes = _classes(lane.c, float(near[0]))
+        found = by_classes(symbols, lane.labels, classes)
+        groups = None if found is None else found[0]
+    return lane if groups is None else _grouped(symbols, lane, groups)
+
+
+def _near(columns: Array) -> Array:  # [n_column, n_row] -> [n_column]
+    """How near numbers are that are taken for the same."""
+    return _SMALL * np.asarray(np.abs(columns).max(axis=1, initial=0.0))
+
+
+def fewer_rows(
+    symbols: Symbols, labels: Labels, rows: Zonotope
+) -> tuple[Labels, Zonotope]:
+    """Rows without shared errors over derived symbols that decide all columns, where there are
+    such symbols.
+    """
+    if len(labels) < 2 or not rows.c.shape[1]:
+        return labels, rows
+    shape = symbols.shape(labels)
+    columns = rows.c[symbols.possible(labels).reshape(-1)].T
+    groups = by_known(symbols, labels, columns, _near(columns), 1)
+    if groups is None:
+        return labels, rows
+    lanes = [
+        _grouped(
+            symbols,
+            LaneNumbers(labels, c.reshape(shape), r.reshape(shape)),
+            groups,
+        )
+        for c, r in zip(rows.c.T, rows.radius.T, strict=True)
+    ]
+    c, r = (
+        np.stack([x.reshape(-1) for x in part], axis=1)
+        for part in ([x.c for x in lanes], [x.r for x in lanes])
+    )
+    return groups.labels, Zonotope.of(c, r)
+
+
+def _classes(c: Array, near: float) -> Array:
+    """Numbers that are near each other as classes, from 0 on."""
+    values, at = np.unique(c, return_inverse=True)
+    number = np.cumsum(np.r_[0, np.diff(values) > near])
+    return np.asarray(number[at].reshape(c.shape))
+
+
+def _grouped(
+    symbols: Symbols, lane: LaneNumbers, groups: RowGroups
+) -> LaneNumbers:
+    """A lane with a row for each group of its rows."""
+    shape = symbols.shape(groups.labels)
+    order = np.argsort(groups.number, kind="stable")
+    own = groups.number[order]
+    first = np.flatnonzero(np.r_[True, own[1:] != own[:-1]])
+    at = own[first]
+
+    def by_group(x: Array, f: Any) -> Any:
+        return f.reduceat(x[groups.mask][order], first)
+
+    def middle(x: Array) -> tuple[Array, Array]:
+        low, high = by_group(x, np.minimum), by_group(x, np.maximum)
+        half = np.maximum(high - (low + high) / 2, (low + high) / 2 - low)
+        same = low == high
+        c = np.where(same, low, (low + high) / 2)
+        return c, np.where(same, 0.0, half * UP)
+
+    def rows(x: Array) -> Array:  # others are of no text: any number does
+        out = np.full(int(np.prod(shape, dtype=np.int64)), x[0])
+        out[at] = x
+        return out.reshape(shape)
+
+    c, off = middle(lane.c)
+    g: dict[int, Array] = {}
+    for e, part in lane.g.items():
+        g[e], more = middle(part)
+        off = off + more
+    r = by_group(lane.r, np.maximum)
+    r = np.where(off > 0, (r + off) * UP, r)
+    return LaneNumbers(
+        groups.labels, rows(c), rows(r), {e: rows(x) for e, x in g.items()}
     )

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
-from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
-from handcraft.proof.lanes.choices import PairTable
-from handcraft.proof.lanes.symbols import Labels, Symbols
+from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
+from handcraft.proof.lanes.pair_table import PairTable
+from handcraft.proof.lanes.symbols import Labels, Symbols, TooManyRows
 
 _MOST_SCORED = 4_000_000  # pairs
 
@@ -45,6 +46,13 @@ class Begin:
     q: Zonotope
     k: Zonotope
     v: Zonotope
+    there: bool = True
+
+
+def no_begin(width: int, values: int) -> Begin:
+    """What is offered where texts have no first token of their own: nothing."""
+    none = Zonotope.of(np.zeros((1, width)))
+    return Begin(none, none, Zonotope.of(np.zeros((1, values))), there=False)
 
 
 class HeadScores:
@@ -65,6 +73,8 @@ class HeadScores:
     def divided(self, q: Zonotope, k: Zonotope) -> tuple[Array, Array]:
         """The scores of one query, after the division by the root of the width."""
         low, high = self.floats.dot(q.plain(), k.plain())
+        less = shared_in(q, k)
+        low, high = low + less, high - less
         root = math.sqrt(self.d_head)
         error = 4 * (self.floats.u + 2.0**-52)
 
@@ -88,37 +98,51 @@ class HeadScores:
         keys: tuple[Labels, Zonotope],
         begin: Begin,
     ) -> PairScores:
-        """The scores of all pairs. Raises Rejected where there are too many."""
+        """The scores of all pairs, over the query's labels and the key's own; what all positions
+        share is the query's. Raises Rejected where there are too many.
+        """
         at_keys = tuple(self.symbols.label(1, s) for _, s in keys[0])
-        if len(queries[1].c) * len(keys[1].c) > _MOST_SCORED:
-            raise Rejected("a head compares too many pairs")
-        rows = [
-            self._row(queries[1][i : i + 1], keys[1], begin.k)
-            for i in range(len(queries[1].c))
-        ]
-        low, high, first_low, first_high = (
-            np.stack([row[i] for row in rows]) for i in range(4)
-        )
-        return self._by_pair(
-            queries[0], at_keys, low, high, first_low[:, 0], first_high[:, 0]
-        )
+        shared = tuple(x for x in at_keys if x[0] == 0)
+        wide = tuple(sorted({*queries[0], *shared}))
+        own = tuple(x for x in at_keys if x[0] == 1)
+        pairs = PairTable.of(self.symbols, wide, own)
+        if pairs.mask.size > _MOST_SCORED:
+            raise TooManyRows("a head compares too many pairs")
+        of_query = row_numbers(self.symbols, wide, queries[0])
+        of_shared = row_numbers(self.symbols, wide, shared)
+        all_keys = (*shared, *own)
+        by_shared = row_numbers(self.symbols, all_keys, at_keys)
+        by_shared = by_shared.reshape(-1, pairs.mask.shape[1])
+        low, high = np.zeros(pairs.mask.shape), np.zeros(pairs.mask.shape)
+        first = np.full((2, len(pairs.mask)), -np.inf)
+        known: dict[Any, Any] = {}
+        asked = self.symbols.possible(wide).reshape(-1)
+        for row in np.flatnonzero(asked):  # others are of no position
+            i, j = of_query[row], of_shared[row]
+            q = queries[1][i : i + 1]
+            key = q.c.tobytes(), q.radius.tobytes(), j
+            if key not in known:
+                known[key] = self.row(q, keys[1][by_shared[j]], begin)
+            low[row], high[row], first[0, row], first[1, row] = known[key]
+        return PairScores(pairs, low, high, first[0], first[1])
 
-    def _row(
-        self, q: Zonotope, keys: Zonotope, first: Zonotope
-    ) -> tuple[Array, Array, Array, Array]:
+    def row(
+        self, q: Zonotope, keys: Zonotope, begin: Begin
+    ) -> tuple[Array, Array, float, float]:
         """The scores of one query, all less one number that is the same for all: what the error of
         the query gives to the best key. Only differences of scores matter to a head, and two keys
-        that are near each other get nearly the same of that error.
+        that are near each other get nearly the same of that error. Where there is no first token,
+        it stands below all keys.
         """
-        low, high = self.divided(q, keys)
-        first_low, first_high = self.divided(q, first)
-        if not len(low) or not q.radius.any():
-            return low, high, first_low, first_high
-        best = keys.c[int(np.argmax(low + high))]  # [d_match]
-        return (
-            *self._beside(q, keys, best, low, high),
-            *self._beside(q, first, best, first_low, first_high),
-        )
+        scores = self.divided(q, keys)
+        first = self.divided(q, begin.k)
+        if len(scores[0]) and q.radius.any():
+            best = keys.c[int(np.argmax(scores[0] + scores[1]))]  # [d_match]
+            scores = self._beside(q, keys, best, *scores)
+            first = self._beside(q, begin.k, best, *first)
+        if not begin.there:
+            return (*scores, -np.inf, -np.inf)
+        return (*scores, float(first[0][0]), float(first[1][0]))
 
     def _beside(
         self, q: Zonotope, k: Zonotope, best: Array, low: Array, high: Array
@@ -134,39 +158,26 @@ class HeadScores:
         less = (whole - apart) / root
         return low + less - error, high - less + error
 
-    def _by_pair(
-        self,
-        queries: Labels,
-        keys: Labels,
-        low: Array,
-        high: Array,
-        first_low: Array,
-        first_high: Array,
-    ) -> PairScores:
-        """The scores as a matrix over the query's labels and the key's own; what all positions
-        share is the query's.
-        """
-        shared = tuple(x for x in keys if x[0] == 0)
-        wide = tuple(sorted({*queries, *shared}))
-        own = tuple(x for x in keys if x[0] == 1)
-        index = np.indices(self.symbols.shape((*wide, *own)))
-        labels = (*wide, *own)
 
-        def number(part: Labels) -> Array:
-            shape = self.symbols.shape(part)
-            if not part:
-                return np.zeros(index.shape[1:], dtype=np.int64)
-            at = [index[labels.index(x)] for x in part]
-            return np.ravel_multi_index(tuple(at), shape)
+def shared_in(q: Zonotope, k: Zonotope) -> Array:  # [1, m], [n, m] -> [n]
+    """By how much less the errors that the lanes of a key share can move its score than as many
+    errors, each of one lane.
+    """
+    b = q.c[0]  # [m]
+    apart = np.abs(k.g).sum(axis=2) @ np.abs(b)
+    whole = np.abs(np.einsum("m,nme->ne", b, k.g)).sum(axis=1)
+    less = (apart - whole) - apart * 2.0**-40
+    return np.asarray(np.where(less > 0, less, 0.0))
 
-        q, k = number(queries), number(keys)
-        pairs = PairTable.of(self.symbols, wide, own)
-        shape = pairs.mask.shape
-        q, k = q.reshape(shape), k.reshape(shape)
-        return PairScores(
-            pairs,
-            low[q, k],
-            high[q, k],
-            first_low[q[:, 0]],
-            first_high[q[:, 0]],
-        )
+
+def row_numbers(
+    symbols: Symbols, labels: Labels, part: Labels
+) -> Array:  # -> [n_row]
+    """The row of a table over some of the labels, for each row of one over all."""
+    shape = symbols.shape(labels)
+    if not part:
+        return np.zeros(int(np.prod(shape, dtype=np.int64)), dtype=np.int64)
+    index = np.indices(shape)
+    at = tuple(index[labels.index(x)] for x in part)
+    found = np.ravel_multi_index(at, symbols.shape(part))
+    return np.array(found.reshape(-1))

@@ -21,7 +21,6 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.choices import PairTable, by_side
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -29,6 +28,7 @@ from handcraft.proof.lanes.forms import (
     collapsed,
     constant_form,
 )
+from handcraft.proof.lanes.pair_table import PairTable, by_side
 from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols, spread
 
 _MOST_PARTS = 10  # the latest sums
@@ -46,7 +46,7 @@ Solve = Callable[[Array, Array, Array], "list[Factors | None] | None"]
 
 def of_known(symbols: Symbols, labels: Labels, numbers: Array) -> Form | None:
     """The form of a sum that is a combination of a few known ones; else None."""
-    parts: list[KnownTotal] = symbols.known.get("totals", [])[-_MOST_PARTS:]
+    parts: list[KnownTotal] = symbols.totals[-_MOST_PARTS:]
     for solve in (_for_all, _by_query):
         for many in range(1, _MOST_TOGETHER + 1):
             for chosen in combinations(parts, many):

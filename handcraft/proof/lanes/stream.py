@@ -1,7 +1,7 @@
 """Lanes from the embedding to the logits, at the token that begins a text and at its positions.
 
-    LaneStream(model, begin, alphabet).run(seen)   all blocks, calling seen after each sublayer
-        .logits(labels)                            the logits of each row of the last symbols
+    LaneStream(model, begin, symbols).run(seen)   all blocks, calling seen after each sublayer
+        .logits(labels)                           the logits of each row of the last symbols
 
 A sublayer is computed lane by lane: what a lane adds up is gathered, with a row for each values of
 the symbols that it depends on. Rules of this file: the bounds are those of the checker's own
@@ -11,6 +11,7 @@ arithmetic (handcraft.proof.checker.zonotope); what nothing reads is bounded as 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
 from handcraft.proof.lanes.attention import HeadReading, keys_of
+from handcraft.proof.lanes.head_prompt import some_mean
+from handcraft.proof.lanes.needed import needed_heads
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
     gathered,
@@ -26,7 +29,7 @@ from handcraft.proof.lanes.numbers import (
     simpler,
     single,
 )
-from handcraft.proof.lanes.scores import Begin
+from handcraft.proof.lanes.scores import Begin, no_begin
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
     AT_TOKEN,
@@ -37,17 +40,73 @@ from handcraft.proof.lanes.symbols import (
 _OVERFLOW = 2.0**100  # any number is smaller
 _CUBED = 2.0**40  # what a neuron sees is smaller, so that its cube is a float
 _MOST_LANES = 4096
+_GREAT = 2.0**-10  # a remainder
+_MOST_KEPT = 2**15  # rows of a lane with one error more
+
+
+class NotFollowed(Rejected):
+    """What is not followed may overflow, by sizes alone: more may be known of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadParts:
+    """What one head reads: queries of one sort of position, keys, values, and the first token.
+
+    columns  of all that heads bring, those of the values
+    """
+
+    head: HeadReading
+    columns: Array
+    queries: tuple[Labels, Zonotope]
+    keys: tuple[Labels, Zonotope]
+    values: list[LaneNumbers]
+    begin: Begin
+
+
+@dataclass(frozen=True, eq=False)
+class _Offered:
+    """What one head reads of each sort of position; `kept` are its columns that are not all 0."""
+
+    own: Array
+    kept: list[int]
+    queries: dict[str, list[LaneNumbers]]
+    keys: tuple[Labels, Zonotope]
+    values: list[LaneNumbers]
+    begin: Begin
+
+    def head(self, stream: LaneStream) -> HeadReading:
+        """What bounds the head."""
+        return HeadReading(stream.symbols, stream.floats, len(self.own))
+
+    def of(self, stream: LaneStream, name: str) -> HeadParts:
+        """The same for one sort of position."""
+        with stream.symbols.of_asked(name == "asked"):
+            queries = stream.rows_of(self.queries[name])
+        return HeadParts(
+            self.head(stream),
+            self.own[self.kept],
+            queries,
+            self.keys,
+            self.values,
+            self.begin,
+        )
 
 
 class LaneStream:
     """The residual stream of a model, lane by lane. Raises Rejected for one that cannot be bounded.
 
     text   what each lane holds at a position of a text
-    first  the same at the token that begins it
+    asked  the same at one that is asked, where not all are; else None
+    first  the same at the token that begins it, where there is one
     """
 
     def __init__(
-        self, model: Model, begin: str, alphabet: Sequence[str]
+        self,
+        model: Model,
+        begin: str | None,
+        symbols: Symbols,
+        *,
+        follows_all: bool = False,
     ) -> None:
         weights = model.weights
         _check(model)
@@ -58,17 +117,34 @@ class LaneStream:
         self.blocks: list[Any] = weights["blocks"]
         self.wte = weights["wte"].astype(np.float64)
         self.wpe = weights["wpe"].astype(np.float64)
-        self.symbols = Symbols(tuple(alphabet), len(self.wpe) - 1, model.causal)
+        self.symbols = symbols
+        self.follows_all = follows_all  # what nobody reads, too
         self.errors = 0
         ids = model.vocabulary.ids
-        self.text = self._embedded([ids[t] for t in alphabet])
-        start = self.floats.add(
-            Zonotope.of(self.wte[[ids[begin]]]), Zonotope.of(self.wpe[[0]])
+        self.first: list[LaneNumbers] | None = None
+        self.asked: list[LaneNumbers] | None = None
+        if begin is not None:
+            start = self.floats.add(
+                Zonotope.of(self.wte[[ids[begin]]]), Zonotope.of(self.wpe[[0]])
+            )
+            self.first = lanes_of(self.symbols, (), start, ())
+        skipped = int(begin is not None)
+        if symbols.n != len(self.wpe) - skipped:
+            raise Rejected("the texts have another window")
+        self.text = self._embedded([ids[t] for t in symbols.alphabet], skipped)
+        if symbols.texts is not None:
+            self.asked = list(self.text)
+        self._sizes: Array | None = None  # of lanes that are not followed
+        self._last = max(
+            (i for i, b in enumerate(self.blocks) if "attn" in b), default=-1
         )
-        self.first = lanes_of(self.symbols, (), start, ())
+        # where only some positions are asked, others are followed as far as these read them
+        self._needed = needed_heads(self.blocks, model.n_head)
 
-    def _embedded(self, tokens: Sequence[int]) -> list[LaneNumbers]:
-        by_token, by_place = self.wte[tokens], self.wpe[1:]
+    def _embedded(
+        self, tokens: Sequence[int], skipped: int
+    ) -> list[LaneNumbers]:
+        by_token, by_place = self.wte[tokens], self.wpe[skipped:]
         return [
             self._sum(
                 simpler(self.symbols, _table(AT_TOKEN, by_token[:, i])),
@@ -128,11 +204,23 @@ class LaneStream:
         (lane,) = lanes_of(self.symbols, labels, found, errors)
         return lane
 
-    def run(self, seen: Callable[[str, LaneStream], None]) -> None:
-        """Go through all blocks, and call `seen` with the name of each sublayer after it."""
+    def run(
+        self, seen: Callable[[str, LaneStream], None], *, to_last: bool = False
+    ) -> None:
+        """Go through all blocks, and call `seen` with the name of each sublayer after it; with
+        `to_last` up to the last block.
+        """
         for i, block in enumerate(self.blocks):
+            # what no later head reads is needed where it is asked alone
+            self.read_later = (
+                self.asked is None or i < self._last or self.follows_all
+            )
+            if not self.read_later and self._sizes is None:
+                self._sizes = np.array([lane.most for lane in self.text])
+            if to_last and i == len(self.blocks) - 1:
+                return
             if "attn" in block:
-                self._attend(block["attn"])
+                self._attend(block["attn"], self._needed[i])
                 seen(f"{i}.attn", self)
             if "mlp" in block:
                 self._neurons(block["mlp"])
@@ -150,20 +238,51 @@ class LaneStream:
     def _neurons(self, mlp: Any) -> None:
         w, b = mlp["c_fc"]["w"], mlp["c_fc"]["b"]
         out, bias = mlp["c_proj"]["w"], mlp["c_proj"]["b"]
-        for name in ("text", "first"):
-            lanes = getattr(self, name)
-            self._bound(lanes)
-            self._size(lanes, w, b)
-            before = self._linear(lanes, w, b)
-            after = [self._active(lane) for lane in before]
-            self._bound(after)
-            if any(not lane.most < _CUBED for lane in before):
-                raise Rejected("a neuron could overflow")
-            self._size(after, out, bias)
-            added = self._linear(after, out, bias)
-            self._bound(added)
-            both = zip(lanes, added, strict=True)
-            setattr(self, name, [self._sum(x, y) for x, y in both])
+        self._sized(w, b, out, bias)
+        for name in self._sorts():
+            with self.symbols.of_asked(name == "asked"):
+                setattr(self, name, self._after(getattr(self, name), mlp))
+
+    def _after(self, lanes: list[LaneNumbers], mlp: Any) -> list[LaneNumbers]:
+        """Lanes with what the neurons add to them."""
+        w, b = mlp["c_fc"]["w"], mlp["c_fc"]["b"]
+        out, bias = mlp["c_proj"]["w"], mlp["c_proj"]["b"]
+        self._bound(lanes)
+        self._size(lanes, w, b)
+        before = self._linear(lanes, w, b)
+        after = [self._active(lane) for lane in before]
+        self._bound(after)
+        if any(not lane.most < _CUBED for lane in before):
+            raise Rejected("a neuron could overflow")
+        return self._added(lanes, after, out, bias)
+
+    def _added(
+        self,
+        lanes: Sequence[LaneNumbers],
+        brought: Sequence[LaneNumbers],
+        out: Array,
+        bias: Array,
+    ) -> list[LaneNumbers]:
+        """Lanes with the products of what was brought to a sublayer."""
+        self._bound(brought)
+        self._size(brought, out, bias)
+        added = self._linear(brought, out, bias)
+        self._bound(added)
+        return [
+            self._kept_apart(self._sum(x, y))
+            for x, y in zip(lanes, added, strict=True)
+        ]
+
+    def _kept_apart(self, lane: LaneNumbers) -> LaneNumbers:
+        """The lane with a great remainder as an error of its own, beside those that it has: what is
+        taken off the lane later takes it away as well.
+        """
+        if not lane.r.max() > _GREAT or lane.c.size > _MOST_KEPT:
+            return lane
+        self.errors += 1
+        zero = np.zeros_like(lane.r)
+        g = lane.g | {self.errors: lane.r}
+        return LaneNumbers(lane.labels, lane.c, zero, g)
 
     def _active(self, lane: LaneNumbers) -> LaneNumbers:
         labels, rows, errors = gathered(self.symbols, [lane])
@@ -178,80 +297,163 @@ class LaneStream:
         if not (sums < _OVERFLOW).all():
             raise Rejected("a sum of the model could overflow")
 
+    def _sized(self, w: Array, b: Array, out: Array, bias: Array) -> None:
+        """Check that nothing overflows where lanes are not followed: by sizes alone."""
+        if self._sizes is None:
+            return
+        before = _through(self._sizes, w, b)
+        if not (before < _CUBED).all():
+            raise NotFollowed("a neuron could overflow")
+        self._sizes = self._sizes + _through(before, out, bias)
+        if not (self._sizes < _OVERFLOW).all():
+            raise NotFollowed("a number of the model could overflow")
+
     # ------------------------------------------------------------ attention
 
-    def _attend(self, attn: Any) -> None:
-        w, b = attn["c_attn"]["w"], attn["c_attn"]["b"]
+    def _sorts(self) -> list[str]:
+        """The sorts of positions that are followed."""
+        sorts = ["text"] if self.read_later else []
+        sorts += ["asked"] if self.asked is not None else []
+        return [*sorts, "first"] if self.first is not None else sorts
+
+    def _attend(self, attn: Any, needed: set[int]) -> None:
         out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
-        self._bound(self.text, self.first)
-        self._size(self.text, w, b)
-        self._size(self.first, w, b)
-        of_text = self._linear(self.text, w, b)
-        of_first = self._linear(self.first, w, b)
-        d = w.shape[1] // 3
-        size = d // self.model.n_head
-        brought: list[LaneNumbers] = []
-        started: list[LaneNumbers] = []
+        brought: dict[str, list[LaneNumbers]] = {x: [] for x in self._sorts()}
+        before, d, size = self._asked_of(attn)
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
-            to_text, to_first = self._head(of_text, of_first, own, d, size)
-            brought += to_text
-            started += to_first
-        for name, lanes in (("text", brought), ("first", started)):
-            self._bound(lanes)
-            self._size(lanes, out, bias)
-            added = self._linear(lanes, out, bias)
-            self._bound(added)
-            both = zip(getattr(self, name), added, strict=True)
-            setattr(self, name, [self._sum(x, y) for x, y in both])
+            followed = self.asked is None or h in needed or self.follows_all
+            for name, lanes in self._head(before, own, d, followed).items():
+                brought[name] += lanes
+        for name, lanes in brought.items():
+            with self.symbols.of_asked(name == "asked"):
+                found = self._added(getattr(self, name), lanes, out, bias)
+            setattr(self, name, found)
+
+    def _asked_of(
+        self, attn: Any
+    ) -> tuple[dict[str, list[LaneNumbers]], int, int]:
+        """What heads read of each sort of position, the number of columns of each part, and of each
+        head.
+        """
+        w, b = attn["c_attn"]["w"], attn["c_attn"]["b"]
+        d = w.shape[1] // 3
+        before = {}
+        for name in dict.fromkeys(("text", *self._sorts())):
+            self._bound(getattr(self, name))
+            self._size(getattr(self, name), w, b)
+            with self.symbols.of_asked(name == "asked"):
+                before[name] = self._linear(getattr(self, name), w, b)
+        if self._sizes is not None:  # a head brings a mean of values
+            most = np.array([x.most for x in before["text"][2 * d :]])
+            if "first" in before:
+                begun = [x.most for x in before["first"][2 * d :]]
+                most = np.maximum(most, np.array(begun))
+            out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
+            self._sizes = self._sizes + _through(most * 2, out, bias)
+            if not (self._sizes < _OVERFLOW).all():
+                raise Rejected("a number of the model could overflow")
+        return before, d, d // self.model.n_head
+
+    def last_heads(self) -> list[HeadParts]:
+        """What the heads of the last block read at a position that is asked: those that can bring
+        anything.
+        """
+        before, d, size = self._asked_of(self.blocks[-1]["attn"])
+        name = "text" if self.asked is None else "asked"
+        found = []
+        for h in range(self.model.n_head):
+            own = np.arange(h * size, (h + 1) * size)
+            part = self._offered(before, own, d)
+            if part is not None:
+                found.append(part.of(self, name))
+        return found
 
     def _head(
         self,
-        of_text: Sequence[LaneNumbers],
-        of_first: Sequence[LaneNumbers],
+        before: dict[str, list[LaneNumbers]],
         own: Array,
         d: int,
-        size: int,
-    ) -> tuple[list[LaneNumbers], list[LaneNumbers]]:
-        """What one head brings to a position, and to the first token, in each of its columns."""
-        (q, q1), (k, k1), (v, v1) = (
-            (
-                [of_text[i] for i in own + part * d],
-                [of_first[i] for i in own + part * d],
-            )
-            for part in range(3)
-        )
-        self._bound(q, k, v, q1, k1, v1)
-        self._scores_fit([*zip(q, k, strict=True), *zip(q1, k, strict=True)])
-        self._scores_fit([*zip(q, k1, strict=True), *zip(q1, k1, strict=True)])
-        kept = [i for i in range(size) if not (v[i].is_zero and v1[i].is_zero)]
+        followed: bool,
+    ) -> dict[str, list[LaneNumbers]]:
+        """What one head brings to each sort of position in each of its columns: at those that are
+        not followed, some mean.
+        """
+        found = {x: [single(0.0)] * len(own) for x in self._sorts()}
+        part = self._offered(before, own, d)
+        if part is None:
+            return found
+        for name in self._sorts():
+            if name == "first":
+                continue
+            if followed or name == "asked":
+                lanes = self._brought(part.of(self, name), name)
+            else:
+                lanes = self._some_means(part.head(self), part)
+            for i, lane in zip(part.kept, lanes, strict=True):
+                found[name][i] = lane
+        if part.begin.there:
+            begun = part.head(self).begun(part.begin, part.keys, part.values)
+            start = lanes_of(self.symbols, (), begun.plain(), ())
+            for i, lane in zip(part.kept, start, strict=True):
+                found["first"][i] = lane
+        return found
+
+    def _offered(
+        self, before: dict[str, list[LaneNumbers]], own: Array, d: int
+    ) -> _Offered | None:
+        """What one head reads of each sort of position; None where it brings nothing."""
+        parts = {
+            name: [[lanes[i] for i in own + part * d] for part in range(3)]
+            for name, lanes in before.items()
+        }
+        self._bound(*(x for part in parts.values() for x in part))
+        seen = [parts[x] for x in ("text", "first") if x in parts]
+        for q, _, _ in parts.values():
+            for _, k, _ in seen:
+                self._scores_fit([*zip(q, k, strict=True)])
+        size = len(own)
+        kept = [
+            i for i in range(size) if not all(v[i].is_zero for *_, v in seen)
+        ]
         match = [
             i
             for i in range(size)
-            if not (q[i].is_zero and q1[i].is_zero)
-            and not (k[i].is_zero and k1[i].is_zero)
+            if not all(q[i].is_zero for q, *_ in parts.values())
+            and not all(k[i].is_zero for _, k, _ in seen)
         ]
-        nothing = [single(0.0)] * size
         if not kept:
-            return nothing, list(nothing)
-        head = HeadReading(self.symbols, self.floats, size)
-        begin = Begin(
-            *(
-                self._rows([part[i] for i in columns])[1]
+            return None
+        begin = no_begin(len(match), len(kept))
+        if "first" in parts:
+            q1, k1, v1 = parts["first"]
+            rows = [
+                self.rows_of([part[i] for i in columns])[1]
                 for part, columns in ((q1, match), (k1, match), (v1, kept))
+            ]
+            begin = Begin(rows[0], rows[1], rows[2])
+        keys = self.rows_of([parts["text"][1][i] for i in match])
+        values = [parts["text"][2][i] for i in kept]
+        queries = {x: [q[i] for i in match] for x, (q, *_) in parts.items()}
+        return _Offered(own, kept, queries, keys, values, begin)
+
+    def _brought(self, part: HeadParts, name: str) -> list[LaneNumbers]:
+        """What a head brings to the positions of one sort."""
+        with self.symbols.of_asked(name == "asked"):
+            lanes = part.head.brought(
+                part.queries, part.keys, part.values, part.begin
             )
-        )
-        queries = self._rows([q[i] for i in match])
-        keys = self._rows([k[i] for i in match])
-        values = [v[i] for i in kept]
-        found = head.brought(queries, keys, values, begin)
-        start = lanes_of(
-            self.symbols, (), head.begun(begin, keys, values).plain(), ()
-        )
-        to_text, to_first = list(nothing), list(nothing)
-        for i, lane, one in zip(kept, found, start, strict=True):
-            to_text[i], to_first[i] = self._own(lane), one
-        return to_text, to_first
+            return [self._own(lane) for lane in lanes]
+
+    def _some_means(
+        self, head: HeadReading, part: _Offered
+    ) -> list[LaneNumbers]:
+        """What it brings where nobody asks to which positions."""
+        c, r = part.begin.v.c[0], part.begin.v.radius[0]
+        return [
+            single(*some_mean(head.scores, lane, (float(c[i]), float(r[i]))))
+            for i, lane in enumerate(part.values)
+        ]
 
     def _scores_fit(
         self, pairs: Sequence[tuple[LaneNumbers, LaneNumbers]]
@@ -259,7 +461,8 @@ class LaneStream:
         if not sum(a.most * b.most for a, b in pairs) < _OVERFLOW:
             raise Rejected("a score could overflow")
 
-    def _rows(self, lanes: Sequence[LaneNumbers]) -> tuple[Labels, Zonotope]:
+    def rows_of(self, lanes: Sequence[LaneNumbers]) -> tuple[Labels, Zonotope]:
+        """Lanes as rows; those of no lane are one row of nothing."""
         if not lanes:
             return (), Zonotope.of(np.zeros((1, 0)))
         return keys_of(self.symbols, lanes)
@@ -283,20 +486,35 @@ class LaneStream:
         self, labels: Labels
     ) -> tuple[Labels, Zonotope]:  # -> [n_row, n_vocab]
         """The logits at a position, a row for each values of these symbols and the lanes' own."""
-        self._bound(self.text)
-        self._size(self.text, self.wte.T, np.zeros(len(self.wte)))
+        lanes = self.text if self.asked is None else self.asked
+        self._logits_fit()
         read = [
             i
             for i in range(self.wte.shape[1])
-            if self.wte[:, i].any() and not self.text[i].is_zero
+            if self.wte[:, i].any() and not lanes[i].is_zero
         ]
         if not read:
             raise Rejected("the logits are all 0")
-        wide, rows, _ = gathered(
-            self.symbols, [self.text[i] for i in read], labels
-        )
+        wide, rows, _ = gathered(self.symbols, [lanes[i] for i in read], labels)
         w = self.wte[:, read].T
         return wide, self.floats.linear(rows, w, np.zeros(w.shape[1]))
+
+    def _logits_fit(self) -> None:
+        """Check that no logit can overflow, asked or not: a run ends at one that is no number."""
+        none = np.zeros(len(self.wte))
+        for lanes in filter(None, (self.text, self.asked, self.first)):
+            self._bound(lanes)
+            self._size(lanes, self.wte.T, none)
+        if self._sizes is not None:
+            logits = _through(self._sizes, self.wte.T, none)
+            if not (logits < _OVERFLOW).all():
+                raise Rejected("a logit could overflow")
+
+
+def _through(sizes: Array, w: Array, b: Array) -> Array:
+    """The greatest size of products with numbers of these sizes, with what is rounded."""
+    found: Array = (sizes @ np.abs(w).astype(np.float64) + np.abs(b)) * 1.01
+    return found
 
 
 def _table(symbol: int, numbers: Array) -> LaneNumbers:

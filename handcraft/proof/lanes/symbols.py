@@ -2,6 +2,8 @@
 
     token, index, length   the token there, its place from 0 on, the number of tokens (where a
                            position sees what follows; else that is index + 1)
+    end                    the index of the last token of the prompt, where texts are prompts and
+                           their answers
     a total                the sum of whole weights over the positions that it sees
     a choice               a symbol at the position that it selects, Nowhere if it selects none
 
@@ -12,7 +14,8 @@ Rules of this file: a fact may allow too much, never too little.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
@@ -21,11 +24,19 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.lasting import Lasting
+from handcraft.proof.lanes.walks import TokenWalk
 
 AxisLabel: TypeAlias = tuple[int, int]
 Labels: TypeAlias = tuple[AxisLabel, ...]
 MOST_TABLE_ROWS = 4_000_000  # of one table
+MOST_LEARNT = 2_000_000  # of a fact on symbols that define another one
 AT_TOKEN, AT_INDEX, AT_LENGTH = 0, 1, 2
+AT_END = 2  # of contexts of a prompt, which a causal model reads: where the prompt ends
+
+
+class TooManyRows(Rejected):
+    """A table is too large."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +58,37 @@ class LaneSymbol:
 
     first   of a rank, which all positions have a different one of: the least, else None
     choice  the number of the choice that it reads, and the symbol that is read there
+    asked   True if it is known of positions that are asked alone, and so of no key
     """
 
     values: tuple[Any, ...]
     everywhere: bool = False
     first: int | None = None
     choice: tuple[int, int] | None = None
+    asked: bool = False
 
     def __post_init__(self) -> None:
         # a row of a table is found by its value
         if len({(type(x) is str, x) for x in self.values}) < len(self.values):
             raise Rejected("a symbol has the same value twice")
+
+
+@dataclass(frozen=True, eq=False)
+class PromptTexts:
+    """What is known of texts that are a prompt and its answer.
+
+    ends   where the prompts end
+    there  [n_end, n_index, n_token] True if a text with this end can have this token there
+    asked  [n_end, n_index] True for positions at which something is claimed
+    walk   the automaton of the prompts, where it is known
+    lasting  how long answers are, where the text decides it
+    """
+
+    ends: tuple[int, ...]
+    there: Array
+    asked: Array
+    walk: TokenWalk | None = None
+    lasting: Lasting | None = None
 
 
 @dataclass
@@ -66,16 +97,30 @@ class Symbols:
 
     n       the most tokens of a text
     causal  True if a position sees the text up to itself only
+    texts   of prompts and their answers, else None
+    asking  True while the position that asks is one at which something is claimed
+    later   True while the key is one that stands behind it, which it does not see
+    few     True if tables are kept small, by derived symbols
+    placed  True if a position whose index is known is chosen by that alone, without its pairs
     """
 
     alphabet: tuple[str, ...]
     n: int
     causal: bool
+    texts: PromptTexts | None = None
+    asking: bool = False
+    later: bool = False
+    few: bool = False
+    placed: bool = False
     all: list[LaneSymbol] = field(default_factory=list)
     known: dict[Any, Any] = field(default_factory=dict)
     choices: dict[Any, int] = field(default_factory=dict)
     facts: list[tuple[tuple[int, ...], Array]] = field(default_factory=list)
-    _masks: dict[Labels, Array] = field(default_factory=dict)
+    _of_asked: list[tuple[tuple[int, ...], Array]] = field(default_factory=list)
+    _never: list[tuple[Labels, Array, Labels, Array]] = field(
+        default_factory=list
+    )
+    _masks: dict[tuple[bool, bool, Labels], Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.all = [LaneSymbol(self.alphabet), LaneSymbol(tuple(range(self.n)))]
@@ -84,26 +129,92 @@ class Symbols:
             self.all.append(LaneSymbol(lengths, everywhere=True))
             inside = np.less.outer(np.arange(self.n), np.array(lengths))
             self.facts.append(((AT_INDEX, AT_LENGTH), inside))
+        if self.texts is not None:
+            self.all.append(LaneSymbol(self.texts.ends, everywhere=True))
+            there = AT_END, AT_INDEX, AT_TOKEN
+            self.facts.append((there, self.texts.there))
+            asked = self.texts.there & self.texts.asked[..., None]
+            self._of_asked = [(there, asked)]
+
+    @contextmanager
+    def of_asked(self, asking: bool) -> Iterator[None]:
+        """A time in which the position that asks is one at which something is claimed, or any."""
+        before = self.asking, self.later
+        self.asking, self.later = asking, False
+        try:
+            yield
+        finally:
+            self.asking, self.later = before
+
+    @contextmanager
+    def behind(self) -> Iterator[None]:
+        """A time in which the key stands behind the position that asks."""
+        self.later = True
+        try:
+            yield
+        finally:
+            self.later = False
 
     def add(self, symbol: LaneSymbol) -> int:
         """The number of a new symbol."""
+        symbol.asked = self.asking
         self.all.append(symbol)
         return len(self.all) - 1
 
     def learn(self, symbols: Sequence[int], fact: Array) -> None:
-        """Keep a fact on symbols of one position."""
-        self.facts.append((tuple(symbols), fact))
+        """Keep a fact on symbols of one position: of one that is asked, while such a one asks.
+        What is said of a derived symbol is said of those that define it, too.
+        """
+        kept = self._of_asked if self.asking else self.facts
+        kept.append((tuple(symbols), fact))
+        self._masks.clear()
+        for symbol in symbols:
+            if ("classes", symbol) in self.known:
+                self._learn_by_bases(symbols, fact, symbol)
+
+    def _learn_by_bases(
+        self, symbols: Sequence[int], fact: Array, derived: int
+    ) -> None:
+        """The same fact on the symbols that define a derived one."""
+        labels, classes = self.known["classes", derived]
+        rest = {(0, s) for s in symbols if s != derived}
+        wide = tuple(sorted({*labels, *rest}))
+        rows = prod(len(self.all[s].values) for _, s in wide)
+        if set(labels) <= rest or rows > MOST_LEARNT:
+            return
+        at = [
+            spread(classes, labels, wide)
+            if s == derived
+            else self.place(wide, (0, s), np.arange(len(self.all[s].values)))
+            for s in symbols
+        ]
+        told = np.broadcast_to(fact[tuple(at)], self.shape(wide))
+        self.learn([s for _, s in wide], told)
+
+    @property
+    def totals(self) -> list[Any]:
+        """The sums that are known of such a position: labels, weights and form of each."""
+        found: list[Any] = self.known.setdefault(("totals", self.asking), [])
+        return found
+
+    def never(
+        self, labels: Labels, one: Array, others: Labels, other: Array
+    ) -> None:
+        """Keep that of two tables over pairs of positions not both are True."""
+        self._never.append((labels, one, others, other))
         self._masks.clear()
 
     def label(self, side: int, symbol: int) -> AxisLabel:
         """The label of a symbol; what all positions share is the asking one's."""
+        if side == 1 and self.all[symbol].asked:
+            raise Rejected("a key is none of the positions that are asked")
         return (0 if self.all[symbol].everywhere else side, symbol)
 
     def shape(self, labels: Labels) -> tuple[int, ...]:
         """The shape of a table over these labels. Raises Rejected where it is too large."""
         shape = tuple(len(self.all[s].values) for _, s in labels)
         if prod(shape) > MOST_TABLE_ROWS:
-            raise Rejected(f"a table of {prod(shape):,} rows is too large")
+            raise TooManyRows(f"a table of {prod(shape):,} rows is too large")
         return shape
 
     def place(self, labels: Labels, label: AxisLabel, array: Array) -> Array:
@@ -114,19 +225,50 @@ class Symbols:
 
     def possible(self, labels: Labels) -> Array:
         """True for each row that some pair of positions can have."""
-        if labels not in self._masks:
+        key = self.asking, self.later, labels
+        if key not in self._masks:
             mask = np.ones(self.shape(labels), dtype=bool)
             for side in (0, 1):
-                for symbols, fact in self.facts:
+                own = self._of_asked if self.asking and side == 0 else []
+                for symbols, fact in [*self.facts, *own]:
+                    of_any = side == 1 or not self.asking
+                    if of_any and any(self.all[s].asked for s in symbols):
+                        continue  # it says nothing of this position
                     asked = tuple(self.label(side, s) for s in symbols)
                     known, kept = _projected(fact, asked, labels)
                     if kept:
                         mask &= spread(known, kept, labels)
-            self._masks[labels] = self._paired(labels, mask)
-        return self._masks[labels]
+            for some, one, others, other in self._never:
+                if {*some, *others} <= set(labels):
+                    both = spread(one, some, labels) & spread(
+                        other, others, labels
+                    )
+                    mask &= ~both
+            self._masks[key] = self._paired(labels, mask)
+        return self._masks[key]
+
+    @property
+    def is_one_asked(self) -> bool:
+        """True while the position that asks is the only one of its text."""
+        texts = self.texts
+        if texts is None or not self.asking:
+            return False
+        return bool((texts.asked.sum(axis=1) <= 1).all())
+
+    def _before_asked(self, labels: Labels, mask: Array) -> Array:
+        """A position that is asked sees none behind the last one that is, which the end says."""
+        ends, keys = (0, AT_END), (1, AT_INDEX)
+        if self.texts is None or not self.asking or self.later:
+            return mask
+        if not {ends, keys} <= set(labels):
+            return mask
+        asked = self.texts.asked
+        upto = np.logical_or.accumulate(asked[:, ::-1], axis=1)[:, ::-1]
+        return mask & spread(upto, (ends, keys), labels)
 
     def _paired(self, labels: Labels, mask: Array) -> Array:
         """What both sides say together: an earlier position, or the same one, or another."""
+        mask = self._before_asked(labels, mask)
         both = [s for side, s in labels if side == 0 and (1, s) in labels]
         for ranked in both:
             symbol = self.all[ranked]
@@ -139,7 +281,7 @@ class Symbols:
                 for side in (0, 1)
             )
             if self.causal and ranked == AT_INDEX:
-                mask = mask & (k <= q)
+                mask = mask & ((k > q) if self.later else (k <= q))
             for other in both:
                 count = np.arange(len(self.all[other].values))
                 a = self.place(labels, (0, other), count)

@@ -20,6 +20,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.bounds import TotalBounds, bounds_of
+from handcraft.proof.lanes.derived import by_bases
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -37,6 +38,13 @@ from handcraft.proof.lanes.symbols import (
     Symbols,
     spread,
 )
+from handcraft.proof.lanes.walked import of_walk
+from handcraft.proof.lanes.widened import (
+    PlacedSum,
+    by_place,
+    settled,
+    sums_of,
+)
 
 _MOST_VALUES = 4096
 _MOST_RANKED = 2048  # what a position of a rank can hold: its square is a table
@@ -48,12 +56,16 @@ _MOST_BESIDE_PAIRS = 200_000
 
 def total_form(symbols: Symbols, weights: Form) -> Form:
     """The sum of weights[query, key] over the keys that the query sees."""
+    weights = by_bases(symbols, weights)
+    if symbols.texts is not None:  # which may tell that a row has no text
+        weights = settled(symbols, weights)
     mask = symbols.possible(weights.labels)
     if any(
         not isinstance(x, int | Fraction) for x in weights.table[mask].tolist()
     ):
         raise Rejected("a sum of what is not always a number")
-    weights = collapsed(symbols, weights)
+    if symbols.texts is None:
+        weights = collapsed(symbols, weights)
     if not weights.labels:
         return _times_seen(symbols, weights)
     mask = symbols.possible(weights.labels)
@@ -87,6 +99,11 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
         return _times_seen(symbols, form)
     if (apart := _self_apart(symbols, labels, numbers)) is not None:
         return apart
+    parts = by_place(symbols, labels, numbers)
+    if (walked := _walked(symbols, labels, numbers, parts)) is not None:
+        return walked
+    if parts is not None:
+        return _of_places(symbols, parts)
     mask = symbols.possible(labels)
     low, high = int(numbers[mask].min()), int(numbers[mask].max())
     rest = np.where(mask, numbers - low, 0)
@@ -97,6 +114,83 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     kept = _kept(symbols, labels, up)
     seen = _times_seen(symbols, constant_form(low))
     return applied(symbols, lambda s, c: s + common * c, seen, kept)
+
+
+def _walked(
+    symbols: Symbols,
+    labels: Labels,
+    numbers: Array,
+    parts: tuple[PlacedSum, PlacedSum] | None,
+) -> Form | None:
+    """A sum over tokens as it is, where the automaton of the prompts says more of it than the
+    places do; None for any other.
+    """
+    key = ("walked", symbols.asking, labels, numbers.tobytes())
+    if key not in symbols.known:
+        most = 1 + min(
+            (_most_of(symbols, x) for x in parts or ()), default=_MOST_VALUES
+        )
+        new = of_walk(symbols, labels, numbers, most + 1)
+        found = None if new is None else variable(symbols, new)
+        if new is not None and _from_zero(symbols, numbers, new):
+            _compare(symbols, (labels, numbers, variable(symbols, new)), new)
+        symbols.known[key] = found
+        if found is not None and parts is not None:
+            _say_rest(symbols, parts, found)
+    form: Form | None = symbols.known[key]
+    return form
+
+
+def _say_rest(
+    symbols: Symbols, parts: tuple[PlacedSum, PlacedSum], whole: Form
+) -> None:
+    """Say of the rest that places leave of a sum what it is by the sum: of another sum with the
+    same rest this is known, too.
+    """
+    part, sign = _rarer(parts)
+    if not part.rest.any():
+        return
+    common = gcd(*(int(x) for x in np.unique(part.rest)))
+    rest = part.rest // common
+    symbols.known["total", symbols.asking, part.labels, rest.tobytes()] = (
+        applied(
+            symbols,
+            lambda x, known: sign * (x - known) // common,
+            whole,
+            part.known,
+        )
+    )
+
+
+def _rarer(parts: tuple[PlacedSum, PlacedSum]) -> tuple[PlacedSum, int]:
+    """What a sum has more than its least, or less than its most, and the sign of that."""
+    up, down = parts
+    return (down, -1) if down.order < up.order else (up, 1)
+
+
+def _from_zero(symbols: Symbols, numbers: Array, new: int) -> bool:
+    """True for a sum of weights from 0 on that may be 0, as others are."""
+    return int(numbers.min()) >= 0 and symbols.all[new].values[0] == 0
+
+
+def _most_of(symbols: Symbols, part: PlacedSum) -> int:
+    """The greatest value of the rest of a sum."""
+    if not part.rest.any():
+        return 0
+    rest = part.rest // gcd(*(int(x) for x in np.unique(part.rest)))
+    found = _limits(symbols, part.labels, rest)
+    return int(found.high[found.known].max(initial=0))
+
+
+def _of_places(symbols: Symbols, parts: tuple[PlacedSum, PlacedSum]) -> Form:
+    """What the sum surely has, and the rest; or what it has at most, less the rest: the rarer."""
+    up, sign = _rarer(parts)
+    if not up.rest.any():
+        return up.known
+    common = gcd(*(int(x) for x in np.unique(up.rest))) * sign
+    rest = up.rest // abs(common)
+    kept = _kept(symbols, up.labels, rest)
+    return applied(symbols, lambda s, c: s + common * c, up.known, kept)
 
 
 def _self_apart(
@@ -147,23 +241,37 @@ def _own(symbols: Symbols, weights: Form) -> Form:
 
 def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     """A sum as the form of its symbol, or of those that it is the sum of."""
-    key = ("total", labels, numbers.tobytes())
+    key = ("total", symbols.asking, labels, numbers.tobytes())
     if key not in symbols.known:
-        limits = bounds_of(symbols, labels, numbers)
+        limits = _limits(symbols, labels, numbers)
         found = _certain(symbols, limits)
         if found is None:
             found = of_known(symbols, labels, numbers)
         if found is None:
             new = _new(symbols, labels, numbers, limits)
             found = variable(symbols, new)
-            parts = symbols.known.setdefault("totals", [])
-            for other in parts[-_MOST_BESIDE:]:
-                _beside(symbols, (labels, numbers, found), other)
-            _to_choices(symbols, (labels, numbers, new))
-            parts.append((labels, numbers, found))
+            _compare(symbols, (labels, numbers, found), new)
         symbols.known[key] = found
     form: Form = symbols.known[key]
     return form
+
+
+def _compare(symbols: Symbols, total: KnownTotal, new: int) -> None:
+    """Learn what a new sum, of weights from 0 on, says of those that are known, and of choices."""
+    parts = symbols.totals
+    for other in parts[-_MOST_BESIDE:]:
+        _beside(symbols, total, other)
+    _to_choices(symbols, (*total[:2], new))
+    parts.append(total)
+
+
+def _limits(symbols: Symbols, labels: Labels, numbers: Array) -> TotalBounds:
+    """What a sum is at least and at most."""
+    found = sums_of(symbols, labels, numbers)
+    if found is None:
+        return bounds_of(symbols, labels, numbers)
+    known = symbols.possible(found[0])
+    return TotalBounds(found[0], found[1], found[2], known)
 
 
 def _beside(symbols: Symbols, one: KnownTotal, other: KnownTotal) -> None:
@@ -175,7 +283,7 @@ def _beside(symbols: Symbols, one: KnownTotal, other: KnownTotal) -> None:
     a, b = (spread(part[1], part[0], wide) for part in (one, other))
     for sign in (1, -1):
         both = np.broadcast_to(a - sign * b, symbols.shape(wide))
-        _learn_both(symbols, one, other, sign, bounds_of(symbols, wide, both))
+        _learn_both(symbols, one, other, sign, _limits(symbols, wide, both))
 
 
 def _to_choices(symbols: Symbols, total: tuple[Labels, Array, int]) -> None:
@@ -236,6 +344,7 @@ def _new(
     if first is not None:
         seen = symbols.number_seen()[:, None] + first
         symbols.learn((symbols.seen, new), (count >= first) & (count < seen))
+    symbols.known["weights", new] = labels, numbers
     _learn(symbols, new, found, count)
     return new
 

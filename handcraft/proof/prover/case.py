@@ -33,6 +33,8 @@ class Case:
     domain: Domain | None = None  # of several cases, which cover it together
     order: tuple[int, ...] | None = None
     start: Hashable = ()
+    # whether what must follow depends on the last token otherwise than by the state
+    reads_own: bool = True
 
     def step(self, state: Any, k: int, token: int) -> Any:
         """Return the state after one more token, None outside the domain."""

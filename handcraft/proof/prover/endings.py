@@ -14,7 +14,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.prover.case import Case
 from handcraft.proof.prover.graph import QueryClass
-from handcraft.proof.prover.zonotope import OWN, UP, Zonotope
+from handcraft.proof.prover.zonotope import OWN, UP, Zonotope, moved_most
 
 Asked = tuple[int, Any, QueryClass]  # row, what must follow, the ending
 
@@ -75,9 +75,7 @@ def least_lead(
     """
     radius = logits.r + logits.r[:, [expected]]  # [n, n_vocab]
     if logits.g is not None:
-        radius = radius + np.abs(logits.g - logits.g[:, [expected]]).sum(
-            axis=-1
-        )
+        radius = radius + moved_most(logits.g - logits.g[:, [expected]])
     ahead = logits.c[:, [expected]] - logits.c  # [n, n_vocab]
     ahead = ahead - np.where(
         radius == 0, 0.0, radius * UP + 4 * OWN * np.abs(ahead)

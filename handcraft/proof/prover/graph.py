@@ -23,7 +23,6 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -111,12 +110,12 @@ class Search:
             )
         groups, rows = self._groups(levels, ordered=case.order is not None)
         alike = (
-            self._alike(last) if self.merges and case.order is None else None
+            self._alike(levels) if self.merges and case.order is None else None
         )
         found: QueryClasses = {}
         block = 0
-        now: dict[tuple[Any, int, int, Summaries], tuple[int, _Link]] = {
-            (case.start, block, UNSEEN, ((),) * len(self.slots)): (1, None)
+        now: dict[tuple[Any, int, int, Summaries], list[Any]] = {
+            (case.start, block, UNSEEN, ((),) * len(self.slots)): [1, None, 0]
         }
         for k in range(last + 1):
             place = k if case.order is None else case.order[k]
@@ -124,7 +123,8 @@ class Search:
                 case,
                 k,
                 k in levels if case.order is None else k == last,
-                last,
+                k == last,
+                k if case.order is None else last,
             )
             if name not in self.steps:
                 self.steps[name] = Steps(*name)
@@ -141,28 +141,37 @@ class Search:
     def _spend(self, states: int) -> None:
         """Count the states. Raises Undecided if there are too many, or no time is left."""
         self.position_states.spent += states
-        if states > _MOST_STATES or self.position_states.spent > MOST_IN_ALL:
+        # a search for each length takes a state for each score that the model computes
+        most = max(MOST_IN_ALL, self.position_states.network.n_ctx**2)
+        if states > _MOST_STATES or self.position_states.spent > most:
             raise Undecided(
                 "contexts can be in more than"
-                f" {_MOST_STATES if states > _MOST_STATES else MOST_IN_ALL} states"
+                f" {_MOST_STATES if states > _MOST_STATES else most} states"
             )
         if time.monotonic() > self.deadline:
             raise Undecided("the time of the budget was over")
 
     def _level(
         self,
-        now: dict[Any, tuple[int, _Link]],
+        now: dict[Any, list[Any]],
         groups: list[list[_Group]],
         rows: list[Any],
         steps: Steps,
         found: QueryClasses,
         *,
         at_end: bool,
-    ) -> dict[Any, tuple[int, _Link]]:
-        """Return the states after one more token."""
+    ) -> dict[Any, list[Any]]:
+        """Return the states after one more token: of how many contexts, one of them, a number."""
         after: dict[Any, list[Any]] = {}
         ordered = steps.case.order is not None
-        for (state, block, own, summaries), (count, link) in now.items():
+        trail = self.trail
+        if trail is not None:
+            trail.begin(steps.k, len(now))
+        for (state, block, own, summaries), (
+            count,
+            link,
+            number,
+        ) in now.items():
             for read, following, tokens in groups[block]:
                 kept, full, query_class = rows[read]
                 mine = (
@@ -186,20 +195,19 @@ class Search:
                         mine if ordered else UNSEEN,
                         self._merged(self._inserted(summaries, kept)),
                     )
-                    if self.trail is not None:
-                        self.trail.read(
-                            steps.k, (state, block, own, summaries), nexts, rest
-                        )
                     for reached, alike in nexts:
-                        old = after.get((reached, *rest))
+                        name = (reached, *rest)
+                        old = after.get(name)
                         if old is None:
-                            after[reached, *rest] = [
-                                count * len(alike),
+                            old = after[name] = [
+                                0,
                                 (link, alike[0]),
+                                len(after),
                             ]
-                        else:
-                            old[0] += count * len(alike)
-        return after  # type: ignore[return-value]
+                        old[0] += count * len(alike)
+                        if trail is not None:
+                            trail.read(number, alike, old[2])
+        return after
 
     def _end(
         self,
@@ -249,26 +257,33 @@ class Search:
             ]
         )
 
-    def _alike(self, last: int) -> list[list[dict[int, int]]]:
+    def _alike(self, levels: Sequence[int]) -> list[list[dict[int, int]]]:
         """Return, after each position and for each head query, the classes so far that all
         later keys treat alike.
+
+        Only keys that are read count: those that are hidden anyway are never inserted, except
+        where a context ends.
         """
+        last = max(levels)
         n = int(np.searchsorted(self.position_states.level, last + 1))
+        level = self.position_states.level[:n]
+        ends = np.isin(level, levels)
+        bound = _following(levels, last)[level]
         found: list[list[dict[int, int]]] = [[] for _ in range(last + 1)]
         for slot in self.slots:
             kinds = slot.kinds[:n]
-            starts = [
-                *np.searchsorted(
-                    self.position_states.level[:n], range(last + 1)
-                ).tolist(),
-                n,
-            ]
-            # the classes at each position
-            at = [set(kinds[a:b].tolist()) for a, b in pairwise(starts)]
-            before = _united(at)
-            later = _united([set(), *at[:0:-1]])[::-1]
-            for position, both in enumerate(zip(before, later, strict=True)):
-                found[position].append(slot.means.alike(*map(sorted, both)))
+            seen = slot.first(n).seen(slot.floor[bound])
+            # of each class that is read before, the first place; of each that is later, the last
+            first = _first(kinds[seen], level[seen])
+            gone = _first(kinds[seen | ends][::-1], level[seen | ends][::-1])
+            changes = {0, *first.values(), *gone.values()}
+            same: dict[int, int] = {}
+            for position in range(last + 1):
+                if position in changes:
+                    before = [k for k, at in first.items() if at <= position]
+                    later = [k for k, at in gone.items() if at > position]
+                    same = slot.means.alike(before, later)
+                found[position].append(same)
         return found
 
     # ------------------------------------------------------------ tokens that are read as one
@@ -292,9 +307,7 @@ class Search:
             bound = (
                 slot.floor[last] if ordered else slot.floor[following[level]]
             )
-            kinds = HeadQuery(
-                slot.means, slot.kinds[:n], slot.values[:n], slot.floor
-            )
+            kinds = slot.first(n)
             columns += [
                 kinds.labels(kinds.seen(bound)),
                 kinds.labels(np.ones(n, dtype=bool)),
@@ -377,9 +390,10 @@ def _following(levels: Sequence[int], last: int) -> Array:  # -> [last + 1]
     return found
 
 
-def _united(sets: Sequence[set[int]]) -> list[set[int]]:
-    """Return the union of the first set, of the first two, and so on."""
-    return list(accumulate(sets, lambda a, b: a | b))
+def _first(kinds: Array, level: Array) -> dict[int, int]:  # [n], [n]
+    """Return for each class, in their order, the level at which it stands first here."""
+    each, at = np.unique(kinds, return_index=True)
+    return dict(zip(each.tolist(), level[at].tolist(), strict=True))
 
 
 def classes(rows: Sequence[Hashable]) -> Iterator[list[int]]:

@@ -207,9 +207,13 @@ class Prover(LastPosition):
             self.deadline,
             merges=len(self.stages) == 1,
         )
-        search.steps = self.steps
+        ended = case.ending_at(levels)
+        if (
+            ended is case
+        ):  # steps are those of one case: of another nobody asks again
+            search.steps = self.steps
         self._watch(search, case, members, levels)
-        return search.run(case.ending_at(levels), levels)
+        return search.run(ended, levels)
 
     def _watch(
         self, search: Search, case: Case, members: Array, levels: list[int]

@@ -136,13 +136,20 @@ def _matching(e: Expression, known: _Known, *, token: bool = False) -> Tracker:
             ]
         )
 
+    matches = cache(lambda x: all(fits(x)))
+
+    def step_here(state: Any, j: int, x: str) -> Any:
+        if not (matches(x) and within(j)):
+            return state
+        return _taken(e.op, state[0], x if token else j), state[1]
+
     def role(_: int, x: str) -> Hashable:
         return fits(x), x if token else None
 
     start = 0 if e.op == "count" else None
     return Tracker(
         (start, tuple((False,) * -offset for offset, _ in rows)),
-        step,
+        step if any(offset for offset, _ in rows) else step_here,
         lambda state: state[0],
         role,
     )

@@ -18,16 +18,19 @@ class Steps:
     each computed once.
     """
 
-    def __init__(self, case: Case, k: int, ends: bool, last: int) -> None:
+    def __init__(
+        self, case: Case, k: int, ends: bool, last: bool, level: int
+    ) -> None:
         self.case = case
         self.k = k
         self.ends = ends
-        self.last = k == last
-        self.level = k if case.order is None else last
+        self.last = last
+        self.level = level
         self.known: dict[
             tuple[Hashable, tuple[int, ...]], tuple[list[Any], list[Any]]
         ] = {}
         self.after: dict[tuple[Hashable, int], Any] = {}
+        self.answers: dict[Any, tuple[Any, int]] = {}
         self.roles: dict[tuple[int, ...], list[list[int]]] = {}
 
     def __call__(
@@ -65,12 +68,24 @@ class Steps:
                 nexts[after] = (
                     [*nexts[after], *alike] if after in nexts else alike
                 )
-            if (
-                self.ends
-                and (expected := self.case.expected(after, self.level, token))
-                is not OUT
-            ):
+            if not self.ends:
+                continue
+            expected, counts = self._answer(after, token)
+            if expected is not OUT:
                 row = ends.setdefault(expected, [0, 0, token])
                 row[0] += n
-                row[1] += n * self.case.counts(after, self.level)
+                row[1] += n * counts
         return list(nexts.items()), [(x, *row) for x, row in ends.items()]
+
+    def _answer(self, state: Any, token: int) -> tuple[Any, int]:
+        """Return what must follow a context that ends in this state, by this token, and 1 if it
+        is counted.
+        """
+        name = (state, token) if self.case.reads_own else state
+        found = self.answers.get(name)
+        if found is None:
+            found = self.answers[name] = (
+                self.case.expected(state, self.level, token),
+                int(self.case.counts(state, self.level)),
+            )
+        return found

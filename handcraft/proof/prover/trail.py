@@ -6,7 +6,7 @@ Rules of this file: it stores what it is given; whether that is a proof is for t
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 # tokens, the state after them, tokens, the state after them, ...
@@ -35,7 +35,7 @@ class Groups:
 
 class Trail:
     """The graph of one search, built from the edges that the search reports, position by
-    position. What is complete is kept as it is written; only two positions know their states.
+    position. What is complete is kept as it is written.
     """
 
     def __init__(self, groups: Groups) -> None:
@@ -45,61 +45,45 @@ class Trail:
     def forget(self) -> None:
         """Forget the graph: it is written, or never will be."""
         self.k = 0  # tokens read before the edges that are told now
-        # the number of each state before and after the k-th token
-        self.before: dict[Hashable, int] = {}
-        self.after: dict[Hashable, int] = {}
-        # of each state the tokens that lead to each state
-        self.edges: dict[int, dict[int, list[int]]] = {}
+        # of each state before the k-th token the tokens that lead to each state after it
+        self.edges: list[dict[int, list[int]]] = []
         # of each token before, of each state: tokens, the state after them, tokens, ...
         self.complete: list[list[_Row]] = []
 
-    def read(
-        self,
-        k: int,
-        before: Hashable,
-        nexts: Sequence[tuple[Any, list[int]]],
-        rest: tuple[Any, ...],
-    ) -> None:
-        """Record that after that state each list of tokens leads to what the case says,
-        with the same rest.
-        """
+    def begin(self, k: int, states: int) -> None:
+        """Go on to the edges of the k-th token, before which there are so many states."""
         while self.k < k:
-            self._next()
-        number = self.before.setdefault(before, len(self.before))
-        row = self.edges.setdefault(number, {})
-        for reached, tokens in nexts:
-            target = self.after.setdefault((reached, *rest), len(self.after))
-            row.setdefault(target, []).extend(tokens)
+            self.complete.append(self._rows())
+            self.edges = []
+            self.k += 1
+        self.edges = [{} for _ in range(states)]
 
-    def _next(self) -> None:
-        """Go on to the next token: all edges of this one are told."""
-        self.complete.append(self._rows())
-        self.before, self.after, self.edges = self.after, {}, {}
-        self.k += 1
+    def read(self, number: int, tokens: Sequence[int], target: int) -> None:
+        """Record that these tokens lead from a state to another; both are numbered in the
+        order in which they were first reached.
+        """
+        self.edges[number].setdefault(target, []).extend(tokens)
 
     def _rows(self) -> list[_Row]:
         kept = self.groups.kept
         return [
             tuple(
                 x
-                for target, tokens in self.edges.get(number, {}).items()
+                for target, tokens in edges.items()
                 for x in (kept(tuple(sorted(tokens))), target)
             )
-            for number in range(len(self.before))
+            for edges in self.edges
         ]
 
     def graph(self) -> list[list[list[int]]]:
         """Return the graph: [k][state] is a list of group of tokens, state after it, group,
         state, ...
         """
-        last = [self._rows()] if self.edges else []
-        return [
-            [
-                [
-                    self.groups.number(x) if i % 2 == 0 else x
-                    for i, x in enumerate(row)
-                ]
-                for row in rows
-            ]
-            for rows in [*self.complete, *last]
-        ]
+        levels = [*self.complete, self._rows()]
+        while levels and not any(levels[-1]):  # no context goes on there
+            levels.pop()
+        return [[self._numbered(row) for row in rows] for rows in levels]
+
+    def _numbered(self, row: _Row) -> list[int]:
+        number = self.groups.number
+        return [number(x) if i % 2 == 0 else x for i, x in enumerate(row)]

@@ -58,6 +58,12 @@ class HeadQuery:
             ~(bound - high >= self.means.gap)
         )  # as Means.beats has it
 
+    def first(self, n: int) -> HeadQuery:
+        """Return the same for the first n position states only."""
+        return HeadQuery(
+            self.means, self.kinds[:n], self.values[:n], self.floor
+        )
+
     def fixed(
         self, level: Array
     ) -> Summary | None:  # [n_position_states up to a level]
@@ -65,9 +71,7 @@ class HeadQuery:
         only one key; else None.
         """
         n = len(level)
-        part = HeadQuery(
-            self.means, self.kinds[:n], self.values[:n], self.floor
-        )
+        part = self.first(n)
         alive = part.seen(np.full(n, self.floor[level[-1]]))
         columns = (level, part.kinds, part.values)
         keys = {

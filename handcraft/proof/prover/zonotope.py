@@ -70,14 +70,16 @@ class Zonotope:
             self.c[key], self.r[key], None if self.g is None else self.g[key]
         )
 
+    def lanes(self, which: Array) -> Zonotope:  # [n, n_lanes] -> [n, n_which]
+        """Return the same for some lanes only, row after row in memory."""
+        c, r = (np.take(part, which, axis=1) for part in (self.c, self.r))
+        g = None if self.g is None else np.take(self.g, which, axis=1)
+        return Zonotope(c, r, g)
+
     @cached_property
     def radius(self) -> Array:
         """The greatest distance from the centre, generators included."""
-        return (
-            self.r
-            if self.g is None
-            else (self.r + np.abs(self.g).sum(axis=-1)) * UP
-        )
+        return self.r if self.g is None else (self.r + moved_most(self.g)) * UP
 
     @property
     def size(self) -> Array:
@@ -130,6 +132,11 @@ class Zonotope:
     def to_interval(self) -> Zonotope:
         """Return an interval around it: the same without generators."""
         return Zonotope(self.c, self.radius)
+
+
+def moved_most(g: Array) -> Array:  # [..., n_shared] -> [...]
+    """Return the sum of the sizes of a number's generators, in any order: there are few."""
+    return np.asarray(np.einsum("...k->...", np.abs(g)))
 
 
 def exactly(values: Array) -> Zonotope:
@@ -193,22 +200,23 @@ class Precision:
         self, x: Zonotope, w: Array, b: Array
     ) -> Zonotope:  # [n, n_in], [n_in, n_out], [n_out] -> [n, n_out]
         """Return x W + b, each column bounded on its own: a column of zeros is its constant."""
-        w = w.astype(np.float64)
         b = b.astype(np.float64)
         c = np.broadcast_to(b, (len(x.c), len(b))).copy()  # [n, n_out]
         r = np.zeros_like(c)
         g = None if x.g is None else np.zeros((*c.shape, x.shared))
+        # a lane that is 0 in every row adds nothing
+        there = ((x.c != 0) | (x.radius != 0)).any(axis=0)
+        read = np.flatnonzero(there & w.any(axis=1))
+        w = w[read].astype(np.float64)
+        x = x.lanes(read)
         live = np.flatnonzero(w.any(axis=0))
-        read = np.flatnonzero(w.any(axis=1))
         width = max(1, MOST_TERMS // max(1, len(x.c)))
         for i in range(0, len(live), width):
             columns = live[i : i + width]
-            part = w[np.ix_(read, columns)]
-            c[:, columns], r[:, columns] = self._columns(
-                x[:, read], part, b[columns]
-            )
+            part = w[:, columns]
+            c[:, columns], r[:, columns] = self._columns(x, part, b[columns])
             if g is not None and x.g is not None:
-                g[:, columns] = np.matmul(part.T, x.g[:, read])
+                g[:, columns] = np.matmul(part.T, x.g)
         return self.snapped(Zonotope(c, r, g))
 
     def _columns(
@@ -241,8 +249,7 @@ class Precision:
         shared = (
             0.0
             if x.g is None
-            else np.abs(np.where(lost[..., None], 0.0, x.g)).sum(axis=2)
-            @ np.abs(w)
+            else np.where(lost, 0.0, moved_most(x.g)) @ np.abs(w)
         )
         r = (
             x.r @ np.abs(w)

@@ -15,7 +15,7 @@ from handcraft.training.comparing.ablations import Ablations, ablations
 from handcraft.training.comparing.chains import ChainRow, chains
 from handcraft.training.comparing.contexts import (
     AskedContexts,
-    contexts_of,
+    contexts_of_sides,
     outside,
 )
 from handcraft.training.comparing.named_circuits import (
@@ -148,7 +148,7 @@ def compare_models(
     Raises ProgramError where they do not have the same tokens, or the claim does not fit both.
     """
     sides = side_by_side(a, b, claim, origin)
-    contexts = contexts_of(sides)
+    contexts = contexts_of_sides(sides)
     own, other = (_report(side, sides, contexts) for side in sides.both)
     beyond = outside(sides)
     return Comparison(

@@ -103,7 +103,7 @@ def _replaced(found: AskedContexts, drawn: str) -> AskedContexts:
     return AskedContexts(**(vars(found) | {"drawn": drawn}))
 
 
-def contexts_of(sides: Sides) -> AskedContexts:
+def contexts_of_sides(sides: Sides) -> AskedContexts:
     """The contexts of the claim; without one, texts of the whole window."""
     made = _texts(sides) if sides.claim is None else _of_claim(sides)
     whole = made.drawn is None

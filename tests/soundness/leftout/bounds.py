@@ -57,7 +57,7 @@ CHECKERS = [
         ),
         ("self.silent = 105.0 if single else 747.0", "self.silent = 5.0"),
         ("self.flat = 6.0 if single else 8.0", "self.flat = 0.0"),
-        ("return (self.r + np.abs(self.g).sum(axis=-1)) * UP", "return self.r"),
+        ("return (self.r + shared_sizes(self.g)) * UP", "return self.r"),
         (
             "r = np.where(up, x.r, np.where(down | certain, 0.0, r))",
             "r = np.where(up, x.r, 0.0)",

@@ -200,6 +200,16 @@ def other_counts() -> Program:
     )
 
 
+@wrong
+def hidden_later() -> Program:
+    """As `other_counts`, but the first token may be z: then no score is there anyway that hides z,
+    and only z and = tell the scores before them apart.
+    """
+    program = other_counts()
+    claim = answers("[xyz][xz]=", lookup({"=": "a"}, own), length=1)
+    return program.model_copy(update={"claim": claim})
+
+
 # ------------------------------------------------------------ guesses
 
 

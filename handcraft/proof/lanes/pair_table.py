@@ -1,0 +1,159 @@
+"""The pairs of a position that asks and one that it sees, as a matrix.
+
+    PairTable   which pairs can be, and which level some position surely has
+    by_side     labels of the one, and of the other
+
+Rules of this file: positions are the same only where the index says so, or a rank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from handcraft.core.gpt2 import Array
+from handcraft.proof.lanes.climbs import climbed
+from handcraft.proof.lanes.symbols import (
+    AT_INDEX,
+    AxisLabel,
+    Labels,
+    Symbols,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PairTable:
+    """The pairs of a query and a key as a matrix: queries in rows, keys in columns.
+
+    queries, keys  their labels
+    mask           [n_query, n_key] True where the pair can be
+    """
+
+    symbols: Symbols
+    queries: Labels
+    keys: Labels
+    mask: Array
+    _numbers: dict[tuple[Labels, AxisLabel], Array] = field(
+        default_factory=dict
+    )
+
+    @classmethod
+    def of(cls, symbols: Symbols, queries: Labels, keys: Labels) -> PairTable:
+        """The pairs over these labels, those of queries first."""
+        mask = symbols.possible((*queries, *keys))
+        size = int(np.prod(symbols.shape(queries), dtype=np.int64))
+        return cls(symbols, queries, keys, mask.reshape(size, -1))
+
+    def column(self, label: AxisLabel) -> Array:  # -> [n_key]
+        """The number of the value of a key's symbol, by key."""
+        return self._read(self.keys, label)
+
+    def row(self, label: AxisLabel) -> Array:  # -> [n_query]
+        """The same of a query's, by query."""
+        return self._read(self.queries, label)
+
+    def _read(self, labels: Labels, label: AxisLabel) -> Array:
+        key = labels, label
+        if key not in self._numbers:
+            index = np.indices(self.symbols.shape(labels))
+            self._numbers[key] = index[labels.index(label)].reshape(-1)
+        return self._numbers[key]
+
+    def fewest_seen(self) -> Array:  # -> [n_query]
+        """How many positions each query sees at least; 0 for one that cannot be."""
+        label = (0, self.symbols.seen)
+        labels = tuple(sorted({*self.queries, label}))
+        mask = np.moveaxis(
+            self.symbols.possible(labels), labels.index(label), -1
+        )
+        if label in self.queries:
+            seen = self.symbols.number_seen()[self.row(label)]
+            return np.where(
+                self.symbols.possible(self.queries).reshape(-1), seen, 0
+            )
+        first = mask.argmax(axis=-1).reshape(-1)
+        return np.where(mask.any(axis=-1).reshape(-1), first + 1, 0)
+
+    def sure(self, levels: Array) -> Array:  # [n_query, n_key] -> [n_query]
+        """The greatest level that some position surely has, or a greater one; -1 without one."""
+        big = np.iinfo(np.int64).max
+        worst = np.where(self.mask, levels, big)
+        found = [worst.min(axis=1, initial=big)]  # any key: there is one
+        found.append(
+            np.where(self._itself(), levels, big).min(axis=1, initial=big)
+        )
+        fewest = self.fewest_seen()
+        for label in self.keys:
+            found += self._placed(label, worst, fewest)
+        found += climbed(self.symbols, self, worst)
+        sures = [np.where(x == big, -1, x) for x in found]
+        return np.maximum(np.max(sures, axis=0), -1)
+
+    def _itself(self) -> Array:
+        """True for pairs that may be a position and itself."""
+        same = self.mask.copy()
+        for side, s in self.keys:
+            if side == 1 and (0, s) in self.queries:
+                a, b = self.row((0, s)), self.column((1, s))
+                same &= a[:, None] == b[None, :]
+        return same
+
+    def _placed(
+        self, label: AxisLabel, worst: Array, fewest: Array
+    ) -> list[Array]:
+        """What the position with this index, or rank, has at least: one for each that is there."""
+        big = np.iinfo(np.int64).max
+        first = self.first(label)
+        if first is None:
+            return []
+        place, found = self.column(label), []
+        for at in range(first, first + self.symbols.n):
+            level = worst[:, place == at].min(axis=1, initial=big)
+            found.append(np.where(fewest > at - first, level, big))
+        return found
+
+    def first(self, label: AxisLabel) -> int | None:
+        """The least index, or rank; None for a symbol that several positions may share."""
+        if label[0] == 0:
+            return None
+        if label[1] == AT_INDEX:
+            return 0
+        return self.symbols.all[label[1]].first
+
+    def at_most_one(self, columns: Array) -> bool:
+        """True if of these keys of one query at most one can be there."""
+        if not len(columns):
+            return True
+        return any(
+            self.first(label) is not None
+            and len(np.unique(self.column(label)[columns])) == 1
+            for label in self.keys
+        )
+
+    def one_at_each(self, levels: Array, reached: Array) -> bool:
+        """True if of the keys at one level of a query that are reached at most one can be there.
+
+        levels, reached  [n_query, n_key]
+        """
+        rows, columns = np.nonzero(reached)
+        if not len(rows):
+            return True
+        found = levels[rows, columns]
+        order = np.lexsort((found, rows))
+        group = np.stack([rows[order], found[order]])
+        new = np.append(True, (np.diff(group) != 0).any(axis=0))
+        starts, at = np.flatnonzero(new), columns[order]
+        alone = np.zeros(len(starts), dtype=bool)
+        for label in self.keys:
+            if self.first(label) is not None:
+                place = self.column(label)[at]
+                least = np.minimum.reduceat(place, starts)
+                alone |= least == np.maximum.reduceat(place, starts)
+        return bool(alone.all())
+
+
+def by_side(labels: Labels) -> tuple[Labels, Labels]:
+    """The labels of the query, and those of the key."""
+    queries = tuple(x for x in labels if x[0] == 0)
+    return queries, tuple(x for x in labels if x[0] == 1)

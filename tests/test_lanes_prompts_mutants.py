@@ -1,0 +1,34 @@
+"""No model that answers a prompt wrongly is proved, whatever number of it was changed."""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import pytest
+from conftest import FULL
+from hypothesis import settings
+from lane_programs import NAMES, answering, answers_rightly, changed
+
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.check import measured_lanes
+
+MANY = max(2, int(os.environ.get("LANE_MUTANTS", "660")) // len(NAMES))
+if settings.default.max_examples < FULL:
+    MANY = 2
+
+
+@pytest.mark.hypothesis
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_wrong_is_not_proved(name: str) -> None:
+    random, model = Random(name), answering(name, 2)
+    if model is None:
+        return
+    for _ in range(MANY):
+        mutant = changed(model, random)
+        try:
+            measured_lanes(mutant, ())
+        except Rejected:
+            continue
+        assert answers_rightly(mutant)

@@ -1,0 +1,54 @@
+"""Programs that answer prompts, and are proved by what their lanes hold."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import slow_from
+from lane_programs import NAMES, answering
+
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.check import measured_lanes
+from handcraft.proof.verify import verify
+
+QUICK = ("hist", "reverse", "least", "depth", "shift", "running_max")
+NOT_YET = {
+    "balanced",
+    "double_hist",
+    "dyck2",
+    "median",
+    "most_frequent",
+    "palindrome",
+    "sort",
+    "sort_by_frequency",
+}
+PROVED = [*QUICK, *(x for x in NAMES if x not in {*QUICK, *NOT_YET})]
+
+
+@pytest.mark.parametrize("name", slow_from(len(QUICK), PROVED))
+def test_its_answers_are_proved_for_texts_of_three_tokens(name: str) -> None:
+    model = answering(name, 3)
+    if model is None:  # its answers are the tokens of the frame
+        assert name == "leader"
+        return
+    claim = model.program.claim  # type: ignore[union-attr]
+    shown = measured_lanes(model, ())
+    assert shown.margin > 0
+    assert shown.contexts == claim.language(model.n_ctx, model.vocabulary).size  # type: ignore[union-attr]
+
+
+def test_the_report_says_that_it_is_proved() -> None:
+    """Contexts are followed first: this claim reads an index that they do not follow."""
+    model = answering("hist", 4)
+    assert model is not None
+    report = verify(model)
+    assert (report.verdict, report.method) == ("proved", "lanes")
+    assert report.contexts == 3 + 9 + 27 + 81
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(NOT_YET))
+def test_what_is_not_proved_yet_is_refused_with_a_reason(name: str) -> None:
+    model = answering(name, 2)
+    assert model is not None
+    with pytest.raises(Rejected):
+        measured_lanes(model, ())
