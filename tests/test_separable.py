@@ -23,7 +23,7 @@ from handcraft import Model, answers, verify
 from handcraft.claims.prompt_claim import Answers
 from handcraft.claims.words import as_claim
 from handcraft.core.errors import ProgramError
-from handcraft.core.gpt2 import Array
+from handcraft.core.gpt2 import Array, gpt2
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten, nest
 from handcraft.proof.certificate_files import certify, check_certificate
@@ -370,6 +370,55 @@ def test_the_checker_is_right_about_every_class(seed: int, by: By) -> None:
             inside = least[members(ids, q, m, kind, limit)]
             if sure and len(inside):
                 assert 0 < lead <= inside.min() * (1 + 1e-9)
+
+
+def underflowing() -> Model:
+    """Two tokens in float64, whose weights are all e^-706 of what the greater one would have at an
+    earlier place, and whose logits are 1e-17 apart: the products are below the least float64.
+    """
+    d, far = 4, 706.0
+    wte, wpe = np.zeros((2, d)), np.zeros((5, d))
+    wte[1, 0] = 1e-9
+    wpe[:4, 1] = 1.0
+    w, b, back = np.zeros((d, 3 * d)), np.zeros(3 * d), np.zeros((d, d))
+    b[0] = 2.0  # the query, for a score of what the key is
+    w[0, d], w[1, d] = far * 1e9, far
+    w[0, 2 * d], b[2 * d] = 29.0, -0.9e-8
+    back[0, 0] = 1.0
+    attn = {
+        "c_attn": {"w": w, "b": b},
+        "c_proj": {"w": back, "b": np.zeros(d)},
+    }
+    return model_of({"wte": wte, "wpe": wpe, "blocks": [{"attn": attn}]})
+
+
+def test_what_a_product_loses_to_underflow_counts_against_a_class() -> None:
+    """Of 00001 each 0 pulls by 0.8e-17 and the 1 by 2.1e-17, so it is wrong; times its weight only
+    the last one is above half of the least float64.
+    """
+    model, claim = underflowing(), greatest(2, 5)
+    ids, right = texts(2, 5)
+    logits = gpt2(ids, **model.weights, **model.config)[:, -1]
+    assert ids[1].tolist() == [0, 0, 0, 0, 1]
+    assert leads(logits, right)[1] < 0
+    certificate, shown = recorded_layer(task_of(model, claim))
+    assert shown.covered == 31
+    (part,) = certificate.lengths
+    limits = json.loads(json.dumps(part.limits))
+    assert limits[1][1][0] == 0
+    limits[1][1][0] = 1  # a 1 at the end alone
+    forged = edited(certificate, lengths=[edited(part, limits=limits)])
+    reason = "a class of texts is not certain to be right"
+    with pytest.raises(Rejected, match=f"^{reason}$"):
+        examine_layer(model, claim, forged)
+
+
+def test_where_there_is_no_other_token_every_text_is_right() -> None:
+    """No lead is stated then, as there is nothing to be ahead of."""
+    model, claim = noisy(0, 1, 2), greatest(1, 2)
+    report = verify(model, claim=claim, method="certificate")
+    assert (report.verdict, report.contexts) == ("proved", 1)
+    assert report.min_margin is None
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -73,7 +73,7 @@ def recorded_layer(task: Task) -> tuple[LayerCertificate, Covered]:
         found,
         contexts=shown.contexts,
         covered=shown.covered,
-        margin=None if shown.margin is None else _below(shown.margin),
+        margin=_below(shown.margin),
     )
     return stated, replace(shown, margin=stated.margin)
 
@@ -140,7 +140,9 @@ def _tally(shown: Covered, asked: Tally) -> Tally:
     return tally
 
 
-def _below(value: float) -> float:
-    """A slightly smaller number of six digits."""
+def _below(value: float | None) -> float | None:
+    """A slightly smaller number of six digits; None where no other token can be behind."""
+    if value is None or not math.isfinite(value):
+        return None
     found = float(f"{value:.6g}")
     return found if found <= value else math.nextafter(value * (1 - 1e-5), 0.0)

@@ -31,6 +31,9 @@ from handcraft.proof.separable.ranking import Ranking, Shape
 _ROUNDS = 9.5  # of u: exp within 8, and the products behind it
 _FAR = 600.0  # exponents from here on are not followed
 _SUMMED = 1e-11  # of the checker's own sums, of at most 2^14 terms
+_LOST = (
+    2.0**-1070
+)  # more than a product of the checker's own loses by underflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +154,7 @@ class Query:
         least, most = _weights(weighing.layer.floats, *scores, best, shift)
         worst = np.maximum(ahead * least[:, None], ahead * most[:, None])
         found = np.concatenate([worst, most[:, None]], axis=1)
-        return np.asarray(found + _SUMMED * np.abs(found))
+        return np.asarray(found + _SUMMED * np.abs(found) + _LOST)
 
 
 def _row(seen: Seen, q: int) -> Seen:
