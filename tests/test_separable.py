@@ -254,6 +254,19 @@ def test_the_texts_of_drawn_limits_are_counted_exactly(
             assert covers(ranked, shape, by, limits, text)
 
 
+def test_texts_of_many_places_are_counted_as_powers() -> None:
+    """Of 400 places one holds the greatest of three; of the others at most one is the second: 400
+    times 1 + 399 texts, whatever their number.
+    """
+    shape = Shape((*(None,) * 400, 3))
+    kinds = patterns(shape, "number")
+    numbers = [0] * len(kinds)
+    for i, kind in enumerate(kinds):
+        numbers[i] = int(kind.count == 1 and kind.over <= 1)
+    rows = [[0] * len(kinds), [0] * len(kinds), numbers]
+    assert texts_shown(shape, "number", [rows]) == 400 * (1 + 399)
+
+
 # ------------------------------------------------------------ never above the exact count
 
 

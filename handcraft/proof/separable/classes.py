@@ -12,8 +12,9 @@ nothing is left to be limited; 0 shows nothing. Limits stand in a table [q][m][p
 for q and m; 0 for q where the last token is not ranked. With more places over the limit, the limit
 is no greater.
 
-So a text is in none of the classes of its q, m and places just if, for every number j of places
-over the limit, more than j of the rest reach limit j. These texts are counted, band by band.
+So a text is in one of the classes of its q, m and places just if, for some number j of places over
+the limit, at most j of the rest reach limit j. For the least such j it is just j of them, as j
+reach the limit before it. These texts are counted, band by band.
 
 Rules of this file: exact integers; a text that is in several classes counts once.
 """
@@ -117,8 +118,10 @@ def _shown(rest: int, m: int, limits: tuple[int, ...]) -> int:
     """The number of ways to fill the rest with ranks below m so that a limit holds."""
     if not rest:
         return int(limits[0] > 0)
-    ways = {0: 1}  # {how many reach the limits so far: ways}
-    above = m
+    shown, above = 0, m
+    ways = {
+        0: 1
+    }  # {how many reach the limits so far: ways}, in no class so far
     for j, limit in enumerate(limits):
         ways = {
             n: sum(
@@ -126,11 +129,12 @@ def _shown(rest: int, m: int, limits: tuple[int, ...]) -> int:
                 for k, count in ways.items()
                 if k <= n
             )
-            for n in range(j + 1, rest + 1)
+            for n in range(j, min(len(limits), rest + 1))
         }
+        # those of whom just j reach limit j; more than the last j are in no class
+        shown += ways.pop(j, 0) * limit ** (rest - j)
         above = limit
-    none = sum(count * above ** (rest - n) for n, count in ways.items())
-    return int(m**rest - none)
+    return shown
 
 
 def example(
