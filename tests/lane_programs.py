@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from functools import cache
@@ -17,6 +18,8 @@ from handcraft import answer, tag
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import gpt2
 from handcraft.model import Model
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.check import measured_lanes
 
 FOLDER = Path(__file__).parents[1] / "programs" / "sequence"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -113,6 +116,22 @@ def changed(model: Model, random: Random) -> Model:
             )
         )
     return replace(model, weights=weights)
+
+
+def proved_mutants(
+    model: Model, random: Random, many: int, right: Callable[[Model], bool]
+) -> int:
+    """How many of so many models with numbers changed are proved; each of those must be right."""
+    proved = 0
+    for _ in range(many):
+        mutant = changed(model, random)
+        try:
+            measured_lanes(mutant, ())
+        except Rejected:
+            continue
+        proved += 1
+        assert right(mutant)
+    return proved
 
 
 def _arrays(value: Any, found: list[Any]) -> None:
