@@ -21,6 +21,9 @@
     climbs       sums that climb by one at most; lasting, lengths: answers as long as a text says
     by_end       tables that are too large to be looked at at once
     needed       the heads that are followed where nobody asks
+    echoed       a selection among elements, as one among positions that stand for them
+    ranked       counts that are ranks among such positions
+    written      short selections by a condition
     widened      tables of pairs, by what these texts can have alone
     alike        symbols of keys that are the same wherever they count
     placed       choices of a position whose index is known; head_placed: heads that make them

@@ -46,6 +46,21 @@ def alike(
     return labels, table
 
 
+def older_of(symbols: Symbols, symbol: int, counts: Array) -> int | None:
+    """The oldest symbol that is the same at places where `counts` is True; None without one."""
+    for other in range(AT_END + 1, symbol):
+        if not symbols.all[other].asked and _same(
+            symbols, symbol, other, counts
+        ):
+            return other
+    return None
+
+
+def as_value_of(symbols: Symbols, symbol: int) -> dict[Any, Any]:
+    """The values of a symbol, by what those of one that is the same have in common with them."""
+    return {value_key(x): x for x in symbols.all[symbol].values}
+
+
 def _replaced(
     symbols: Symbols,
     labels: Labels,
@@ -55,8 +70,8 @@ def _replaced(
 ) -> tuple[Labels, Array]:
     symbol, other = pair
     axis = labels.index((1, symbol))
-    place = {_key(x): i for i, x in enumerate(symbols.all[symbol].values)}
-    found = [place.get(_key(x), -1) for x in symbols.all[other].values]
+    place = {value_key(x): i for i, x in enumerate(symbols.all[symbol].values)}
+    found = [place.get(value_key(x), -1) for x in symbols.all[other].values]
     rows = np.moveaxis(table, axis, 0)
     new = np.stack(
         [rows[i] if i >= 0 else np.full(rows.shape[1:], nothing) for i in found]
@@ -67,7 +82,7 @@ def _replaced(
     return wide, np.transpose(new, [old.index(x) for x in wide])
 
 
-def _key(value: Any) -> Any:
+def value_key(value: Any) -> Any:
     """A value, as those of two symbols are compared."""
     if isinstance(value, Nowhere):
         return "nowhere", value.read

@@ -12,8 +12,20 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import numpy as np
+
+from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.contexts import PromptContexts
 from handcraft.proof.lanes.derived import applied_to_few, smaller_form
+from handcraft.proof.lanes.echoed import (
+    in_echo,
+    is_of_prompt,
+    nodes_of,
+    of_element,
+    own_parts,
+    read_at_keys,
+)
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -32,16 +44,24 @@ from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
     AT_TOKEN,
+    Labels,
     Symbols,
+    spread,
 )
+from handcraft.proof.lanes.written import written_out
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import (
+    BY_CONDITION,
     SHORT,
     branches_of,
     is_here,
     selection_of,
 )
+from handcraft.sequence.value_kinds import kinds_of
 from handcraft.sequence.values import combine
+
+_MOST_ECHOES = 4
+_PLACES = ("first_where", "latest_where", "best")
 
 
 class BegunTexts(Protocol):
@@ -65,15 +85,26 @@ class AskedMeaning(MeaningForms):
         contexts: BegunTexts,
         *,
         at_key: bool = False,
+        used: Array | None = None,
+        keys: AskedMeaning | None = None,
     ) -> None:
         super().__init__(symbols)
         self.contexts = contexts
         self.at_key = at_key
         self.skipped = contexts.skipped
-        self.keys: AskedMeaning = (
-            self if at_key else type(self)(symbols, contexts, at_key=True)
+        # [n_end, n_index] where it is asked for, if that is said
+        self.prompts = (
+            contexts if isinstance(contexts, PromptContexts) else None
         )
+        own = None if self.prompts is None else self.prompts.asked
+        self.used = used if at_key else own
+        if keys is None and (used is not None or not at_key):
+            # what is asked for at some places alone reads keys anywhere
+            keys = type(self)(symbols, contexts, at_key=True)
+        self.keys: AskedMeaning = self if keys is None else keys
         self.first = _FirstToken(self)
+        self._echoes: dict[int, AskedMeaning] = {}
+        self._placed: list[Expression] = []  # what was found in one
         self._long: dict[int, tuple[Expression, Expression]] = {}
         self._asked |= {
             "here": lambda _: self.placed(AT_INDEX),
@@ -96,7 +127,16 @@ class AskedMeaning(MeaningForms):
     def _form(self, e: Expression) -> Form:
         if e.op in (*SHORT, "total"):
             return self.of(self.written_out(e))
-        return self._cases(e) if e.op == "cases" else super()._form(e)
+        if e.op == "cases":
+            return self._cases(e)
+        if self._found_at_echo(e) and (found := self._at_echoes(e)):
+            return found
+        try:
+            return self.node(e)
+        except Rejected:
+            if (found := self._at_echoes(e)) is None:
+                raise
+            return found
 
     def _cases(self, e: Expression) -> Form:
         """Without the cases that never hold; what behind one always holds is not looked at."""
@@ -136,6 +176,85 @@ class AskedMeaning(MeaningForms):
         if id(e) not in self._long:
             self._long[id(e)] = e, written_out(e)
         return self._long[id(e)][1]
+
+    def node(self, e: Expression) -> Form:
+        """The form of a node whose keys are where it says."""
+        return super()._form(e)
+
+    # ------------------------------------------------------------ selections at echoes
+
+    def _found_at_echo(self, e: Expression) -> bool:
+        """True if what it looks for is a position that was found in an echo."""
+        if e.op not in BY_CONDITION or not is_of_prompt(e):
+            return False
+        for part in own_parts(selection_of(e).condition):
+            self.of(part)
+        return bool(self._placed) and any(
+            map(self._is_placed, own_parts(selection_of(e).condition))
+        )
+
+    def _is_placed(self, e: Expression) -> bool:
+        """True if a part of it is a position that was found in an echo."""
+        return e in self._placed or any(
+            isinstance(x, Expression) and self._is_placed(x) for x in e.args
+        )
+
+    def _at_echoes(self, e: Expression) -> Form | None:
+        """A selection of the prompt that asks what keys have found there, as one of later positions
+        that have found it; None for any other, or where no such positions are seen.
+        """
+        if e.op not in BY_CONDITION or not is_of_prompt(e):
+            return None
+        if self.prompts is None:
+            return None
+        kinds_of(e)  # Rejected if it has no value at some position
+        for region in range(1, _MOST_ECHOES + 1):
+            if self.used is None or not self._sees(region):
+                return None
+            try:
+                found = _AtEchoes(self, region).selection(e)
+            except Rejected:
+                continue
+            if e.op in _PLACES:
+                self._placed.append(e)
+            return found
+        return None
+
+    def _sees(self, region: int) -> bool:
+        """True if where it is asked all positions of an echo stand up to there."""
+        if self.prompts is None:
+            return False
+        _, last = places_of_echo(self.prompts, region)
+        at = np.arange(self.symbols.n)[None]
+        return bool((at >= last[:, None])[self.used].all())
+
+    def echoed_keys(self, region: int) -> AskedMeaning:
+        """What stands for the elements of the prompt in an echo: the first one behind it is 1."""
+        if self.prompts is None:
+            raise Rejected("there is no prompt that is said again")
+        if region not in self._echoes:
+            first, last = places_of_echo(self.prompts, region)
+            at = np.arange(self.symbols.n)[None]
+            used = (at >= first[:, None]) & (at <= last[:, None])
+            self._echoes[region] = AskedMeaning(
+                self.symbols, self.prompts, at_key=True, used=used
+            )
+        return self._echoes[region]
+
+    def name_found(self, e: Expression) -> None:
+        """Give symbols to what keys find in an echo, also where a claim does not ask for it: what
+        a model computes there is said in these symbols.
+        """
+        for part in nodes_of(e):
+            if part.op not in BY_CONDITION or not is_of_prompt(part):
+                continue
+            for found in read_at_keys(part):
+                for region in range(1, _MOST_ECHOES + 1):
+                    try:
+                        self.echoed_keys(region).of(of_element(found))
+                    except Rejected:
+                        continue
+                    break
 
     # ------------------------------------------------------------ reading a place
 
@@ -200,7 +319,9 @@ class AskedMeaning(MeaningForms):
             place,
             self.placed(AT_INDEX),
         )
-        if True in ahead.table[self.symbols.possible(ahead.labels)].tolist():
+        labels = labels_used(self, ahead.labels)
+        read = over(self.symbols, ahead, labels)
+        if True in read[rows_used(self, labels)].tolist():
             raise Rejected("a key may read a place behind it")
 
     # ------------------------------------------------------------ selections
@@ -345,7 +466,7 @@ class _Behind(MeaningForms):
         self.at_key = at_key
         self._asked = {
             "there": lambda e: moved_to_key(
-                at_key.symbols, at_key.of(e.args[0])
+                at_key.symbols, at_key.of_key(e.args[0])
             )
         }
 
@@ -357,53 +478,71 @@ class _Behind(MeaningForms):
         with self.symbols.behind():
             form = self._condition(e)
             index = ((0, AT_INDEX), (1, AT_INDEX))
-            labels = tuple(sorted({*form.labels, *index}))
-            possible = self.symbols.possible(labels)
+            labels = labels_used(self.at_key, (*form.labels, *index))
+            possible = rows_used(self.at_key, labels)
             if over(self.symbols, form, labels)[possible].any():
                 raise Rejected("a key may find what stands behind it")
 
 
-def written_out(e: Expression) -> Expression:
-    """A short selection as the selection by a condition that says the same."""
-    here = Expression(op="here")
-    place = Expression(op="there", args=(here,))
-    if e.op not in ("first", "latest", "count", "total"):
-        raise Rejected(f"'{e.op}' is not known here")
-    parts: list[Any] = [_token_there(at, what) for at, what in e.where]
-    start, step = e.every
-    if start:
-        parts.append(
-            Expression(
-                op="negate", args=(Expression(op="below", args=(place, start)),)
-            )
+def labels_used(asked: AskedMeaning, labels: Labels) -> Labels:
+    """Labels with those that say where something is asked for, if that is said."""
+    more = () if asked.used is None else ((0, AT_INDEX), (0, AT_END))
+    return tuple(sorted({*labels, *more}))
+
+
+def rows_used(asked: AskedMeaning, labels: Labels) -> Array:
+    """True for the rows that can be where something is asked for."""
+    possible = asked.symbols.possible(labels)
+    if asked.used is None:
+        return possible
+    used = spread(asked.used, ((0, AT_END), (0, AT_INDEX)), labels)
+    return np.array(possible & used)
+
+
+def places_of_echo(
+    contexts: PromptContexts, region: int
+) -> tuple[Array, Array]:
+    """The first and the last index of an echo, by the end of the prompt. Its first position is
+    the last of the prompt, or a multiple of what that is counted from the first token on.
+    """
+    end = np.array(contexts.ends) + contexts.skipped
+    first = region * end - contexts.skipped
+    return first, first + end - 2
+
+
+class _AtEchoes(AskedMeaning):
+    """One selection, of positions in an echo that stand for the elements of the prompt.
+
+    That with the index i + by stands for the element i: for those that the condition can select,
+    0 < i < end, these are the positions of the echo, each once, and all of them are seen. What is
+    asked of the position that selects is asked as before.
+    """
+
+    def __init__(self, origin: AskedMeaning, region: int) -> None:
+        super().__init__(
+            origin.symbols,
+            origin.contexts,
+            at_key=origin.at_key,
+            used=origin.used,
+            keys=origin.echoed_keys(region),
         )
-    if step != 1:
-        apart = Expression(op="modulo", args=(place - start, step))
-        parts.append(Expression(op="equal", args=(apart, 0)))
-    if e.before is not None:
-        parts.append(Expression(op="below", args=(place, e.before)))
-    condition: Any = 1
-    for part in parts:
-        both = Expression(op="both", args=(condition, part))
-        condition = part if condition == 1 else both
-    if e.op != "total":
-        return Expression(op=f"{e.op}_where", args=(condition,))
-    own = Expression(op="token_at", args=(here,))
-    number = Expression(op="lookup", args=(own,), table=e.table)
-    value = Expression(op="otherwise", args=(number, 0))
-    return Expression(op="total_where", args=(value, condition))
+        self.origin = origin
+        self.region = region
+        end = Expression(op="end")
+        self.by = end * region - 1
 
+    def selection(self, e: Expression) -> Form:
+        """The form of a selection."""
+        with self.symbols.of_asked(not self.at_key):
+            found = self.node(in_echo(e, self.region))
+            if e.op not in _PLACES:
+                return found
+            return applied(
+                self.symbols,
+                lambda at, by: None if at is None else at - by,
+                found,
+                self.origin.of(self.by),
+            )
 
-def _token_there(distance: int, what: Any) -> Expression:
-    """The condition that a token stands at a distance from the key, or one of several."""
-    here = Expression(op="here")
-    at = here if distance == 0 else here + distance
-    token = Expression(op="token_at", args=(at,))
-    there = Expression(op="there", args=(token,))
-    if not isinstance(what, tuple):
-        return Expression(op="equal", args=(there, what))
-    rows = tuple(((t,), 1) for t in what)
-    found = Expression(op="lookup", args=(token,), table=rows)
-    return Expression(
-        op="there", args=(Expression(op="otherwise", args=(found, 0)),)
-    )
+    def _form(self, e: Expression) -> Form:
+        return self.node(e) if e.paired else self.origin.of(e)

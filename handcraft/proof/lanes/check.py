@@ -34,6 +34,7 @@ from handcraft.proof.lanes.contexts import (
     check_ends,
 )
 from handcraft.proof.lanes.derived import of_few_rows
+from handcraft.proof.lanes.echoed import asks_for_echoes
 from handcraft.proof.lanes.forms import Form, over
 from handcraft.proof.lanes.greatest import (
     either_way,
@@ -326,7 +327,11 @@ class _OfPrompts:
         """What the claim says, in symbols of the texts."""
         symbols = contexts.symbols(placed=placed)
         symbols.few = self.few
-        form = AskedMeaning(symbols, contexts).of(self.answer)
+        if asks_for_echoes(self.answer):
+            symbols.known["echoes"] = True
+        meaning = AskedMeaning(symbols, contexts)
+        form = meaning.of(self.answer)
+        meaning.name_found(self.answer)
         with symbols.of_asked(True):
             return symbols, of_few_rows(symbols, form)
 

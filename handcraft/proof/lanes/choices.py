@@ -16,6 +16,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.alike import as_value_of, older_of, value_key
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -27,6 +28,7 @@ from handcraft.proof.lanes.forms import (
 from handcraft.proof.lanes.levels import LevelTable
 from handcraft.proof.lanes.picked import symbol_read
 from handcraft.proof.lanes.symbols import (
+    AT_END,
     AT_INDEX,
     AxisLabel,
     Labels,
@@ -36,6 +38,7 @@ from handcraft.proof.lanes.symbols import (
 )
 from handcraft.proof.lanes.totals import total_form
 from handcraft.proof.lanes.walked import is_walked
+from handcraft.proof.lanes.widened import places_of
 
 
 class Levels(LevelTable):
@@ -82,8 +85,30 @@ class Levels(LevelTable):
         if found is None and self.symbols.texts is not None:
             found = self._itself_at(symbol)
             if found is None:
+                found = self._older(symbol)
+            if found is None:
                 found = self._otherwise(symbol)
         return found
+
+    def _older(self, symbol: int) -> Form | None:
+        """A symbol as an older one that is the same wherever a position may be selected; None
+        without one.
+        """
+        if symbol <= AT_END:
+            return None
+        selected = self.levels.reshape(self.symbols.shape(self.labels)) >= 0
+        counts = places_of(self.symbols, self.labels, selected)
+        older = older_of(self.symbols, symbol, counts)
+        if older is None:
+            return None
+        values = as_value_of(self.symbols, symbol)
+        gone, none = self.none_of(older), self.none_of(symbol)
+        first = self.values_of(symbol)[0]  # where there is none, no text is
+        return applied(
+            self.symbols,
+            lambda x: none if x == gone else values.get(value_key(x), first),
+            self.picked(older),
+        )
 
     def _with(self, levels: Array, *, asked_only: bool = False) -> Levels:
         """The choice with other levels of the same pairs."""
@@ -106,6 +131,8 @@ class Levels(LevelTable):
         mine = variable(self.symbols, symbol)
         if own[asked].all():
             return mine
+        if not self.symbols.asking and "echoes" in self.symbols.known:
+            return None  # an element is read in one way in the prompt and in its echo
         rest = self._with(np.where(own[:, None], -1, self.levels))
         flags = as_objects(own.tolist()).reshape(
             self.symbols.shape(self.queries)

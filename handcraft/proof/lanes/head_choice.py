@@ -179,7 +179,7 @@ def spread_at(
     for row, own in enumerate(levels):
         for level in np.unique(own[reached[row]]):
             at = np.flatnonzero((own == level) & reached[row])
-            if pairs.at_most_one(at):
+            if pairs.at_most_one(at, row):
                 continue
             alone = False
             far = far_apart(symbols, pairs, values, row, at)

@@ -239,11 +239,16 @@ class LevelTable:
 
 def one_at_most(symbols: Symbols, form: Form) -> bool:
     """True if each query selects one position at most: of those whose value is not below 0."""
-    queries, keys = by_side(form.labels)
-    pairs = PairTable.of(symbols, queries, keys)
-    levels = whole_numbers(form)
+    wide = widened(symbols, form.labels)
+    pairs = PairTable.of(symbols, *by_side(wide))
+    levels = np.broadcast_to(
+        spread(whole_numbers(form), form.labels, wide), symbols.shape(wide)
+    )
     chosen = (levels.reshape(pairs.mask.shape) >= 0) & pairs.mask
-    return all(pairs.at_most_one(np.flatnonzero(row)) for row in chosen)
+    return all(
+        pairs.at_most_one(np.flatnonzero(row), i)
+        for i, row in enumerate(chosen)
+    )
 
 
 def _first_of_each(symbols: Symbols, form: Form) -> Form:

@@ -9,12 +9,15 @@ Rules of this file: positions are the same only where the index says so, or a ra
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.lanes.climbs import climbed
+from handcraft.proof.lanes.ranked import RankedPlaces, ranks_at
 from handcraft.proof.lanes.symbols import (
+    AT_END,
     AT_INDEX,
     AxisLabel,
     Labels,
@@ -87,6 +90,7 @@ class PairTable:
         for label in self.keys:
             found += self._placed(label, worst, fewest)
         found += climbed(self.symbols, self, worst)
+        found += self._ranked(worst)
         sures = [np.where(x == big, -1, x) for x in found]
         return np.maximum(np.max(sures, axis=0), -1)
 
@@ -113,6 +117,47 @@ class PairTable:
             found.append(np.where(fewest > at - first, level, big))
         return found
 
+    def _ranked(self, worst: Array) -> list[Array]:
+        """The same of ranks among some places, all of which the query sees."""
+        big = np.iinfo(np.int64).max
+        found: list[Array] = []
+        for places, column, keys in self._groups:
+            level = np.full(len(self.mask), big)
+            ends, index = self.row((0, AT_END)), self.row((0, AT_INDEX))
+            for e in np.flatnonzero(places.there.any(axis=1)):
+                at = np.flatnonzero(places.there[e])
+                rows = np.flatnonzero((ends == e) & (index >= at[-1]))
+                inside = places.there[e][keys]
+                for rank in places.first[e] + np.arange(len(at)):
+                    own = worst[np.ix_(rows, inside & (column == rank))]
+                    if own.size:
+                        least = own.min(axis=1)
+                        known = level[rows]
+                        level[rows] = np.where(
+                            known == big,
+                            least,
+                            np.where(
+                                least == big, known, np.maximum(known, least)
+                            ),
+                        )
+            found.append(level)
+        return found
+
+    @cached_property
+    def _groups(self) -> list[tuple[RankedPlaces, Array, Array]]:
+        """Each set of places at which a key's symbol is a rank, with the number that each key has
+        of it, and of its index; none where the pairs do not say which places they are.
+        """
+        where = {(0, AT_END), (0, AT_INDEX)} <= set(self.queries)
+        if not where or (1, AT_INDEX) not in self.keys:
+            return []
+        index = self.column((1, AT_INDEX))
+        return [
+            (places, self.column(label), index)
+            for label in self.keys
+            for places in ranks_at(self.symbols, label[1])
+        ]
+
     def first(self, label: AxisLabel) -> int | None:
         """The least index, or rank; None for a symbol that several positions may share."""
         if label[0] == 0:
@@ -121,14 +166,22 @@ class PairTable:
             return 0
         return self.symbols.all[label[1]].first
 
-    def at_most_one(self, columns: Array) -> bool:
-        """True if of these keys of one query at most one can be there."""
+    def at_most_one(self, columns: Array, query: int | None = None) -> bool:
+        """True if of these keys of one query, if it is said which, at most one can be there."""
         if not len(columns):
             return True
-        return any(
+        alone = any(
             self.first(label) is not None
             and len(np.unique(self.column(label)[columns])) == 1
             for label in self.keys
+        )
+        if alone or query is None or not self._groups:
+            return alone
+        end = self.row((0, AT_END))[query]
+        return any(
+            len(np.unique(column[columns])) == 1
+            and places.there[end][keys[columns]].all()
+            for places, column, keys in self._groups
         )
 
     def one_at_each(self, levels: Array, reached: Array) -> bool:

@@ -29,7 +29,13 @@ from handcraft.proof.lanes.forms import (
     constant_form,
 )
 from handcraft.proof.lanes.pair_table import PairTable, by_side
-from handcraft.proof.lanes.symbols import AT_INDEX, Labels, Symbols, spread
+from handcraft.proof.lanes.symbols import (
+    AT_END,
+    AT_INDEX,
+    Labels,
+    Symbols,
+    spread,
+)
 
 _MOST_PARTS = 10  # the latest sums
 _MOST_TOGETHER = 3
@@ -47,12 +53,56 @@ Solve = Callable[[Array, Array, Array], "list[Factors | None] | None"]
 def of_known(symbols: Symbols, labels: Labels, numbers: Array) -> Form | None:
     """The form of a sum that is a combination of a few known ones; else None."""
     parts: list[KnownTotal] = symbols.totals[-_MOST_PARTS:]
+    if symbols.texts is not None:
+        found = _of_distinct(symbols, labels, numbers, parts)
+        if found is not None:
+            return found
     for solve in (_for_all, _by_query):
         for many in range(1, _MOST_TOGETHER + 1):
             for chosen in combinations(parts, many):
                 found = _combined(symbols, labels, numbers, chosen, solve)
                 if found is not None:
                     return found
+    return None
+
+
+def _of_distinct(
+    symbols: Symbols, labels: Labels, numbers: Array, parts: list[KnownTotal]
+) -> Form | None:
+    """The same in the texts of prompts, where pairs are many, and few of them differ: one
+    combination for all queries, of sums over no more than this one and the places are.
+    """
+    places = {(0, AT_END), (0, AT_INDEX), (1, AT_INDEX)}
+    wide = tuple(sorted({*labels, *places}))
+    parts = [p for p in parts if set(p[0]) <= set(wide)]
+    try:
+        shape = symbols.shape(wide)
+    except Rejected:
+        return None
+    pairs = PairTable.of(symbols, *by_side(wide))
+
+    def of_pairs(table: Array, own: Labels) -> Array:
+        whole = np.broadcast_to(spread(table, own, wide), shape)
+        return whole.reshape(pairs.mask.shape)[pairs.mask]
+
+    columns = [of_pairs(table, own) for own, table, _ in parts]
+    columns += [np.ones(int(pairs.mask.sum()), dtype=np.int64)]
+    columns += [_itself(pairs)[pairs.mask], of_pairs(numbers, labels)]
+    rows = _distinct(np.column_stack(columns))
+    if not len(rows):
+        return None
+    for many in range(1, _MOST_TOGETHER + 1):
+        for chosen in combinations(range(len(parts)), many):
+            read = [*chosen, len(parts), len(parts) + 1, len(parts) + 2]
+            factors = _factors(_distinct(rows[:, read]))
+            if factors is not None:
+                solved = [factors] * len(pairs.mask)
+                try:
+                    return _form(
+                        symbols, pairs, solved, [parts[i] for i in chosen]
+                    )
+                except Rejected:  # it has too many rows
+                    return None
     return None
 
 

@@ -30,8 +30,10 @@ from handcraft.proof.lanes.forms import (
     variable,
 )
 from handcraft.proof.lanes.links import linked
+from handcraft.proof.lanes.ranked import ranks_by
 from handcraft.proof.lanes.spans import KnownTotal, of_known
 from handcraft.proof.lanes.symbols import (
+    AT_END,
     AT_INDEX,
     Labels,
     LaneSymbol,
@@ -99,6 +101,9 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
         return _times_seen(symbols, form)
     if (apart := _self_apart(symbols, labels, numbers)) is not None:
         return apart
+    if (numbers >= 0).all() and ranks_by(symbols, labels, numbers):
+        # in whole: a part of it is no rank
+        return _kept(symbols, labels, numbers)
     parts = by_place(symbols, labels, numbers)
     if (walked := _walked(symbols, labels, numbers, parts)) is not None:
         return walked
@@ -307,7 +312,8 @@ def _learn_both(
     low = np.where(found.known, found.low, _FAR)
     high = np.where(found.known, found.high, -_FAR)
     kept = [q for q in found.labels if q[1] not in (x, y)]
-    for labels in (kept, [(0, symbols.seen)]):
+    fewer = [q for q in kept if q[1] == symbols.seen]
+    for labels in (kept, fewer):
         rest = tuple(i for i, q in enumerate(found.labels) if q not in labels)
         least, most = low.min(axis=rest), high.max(axis=rest)
         if least.size * sums.size <= _MOST_LEARNT:
@@ -356,8 +362,9 @@ def _learn(
     size = found.low.size * len(count)
     asked = [tuple(range(found.low.ndim))]
     if size > _MOST_LEARNT:
-        seen = found.labels.index((0, symbols.seen))
-        asked = [(i, seen) for i in asked[0] if i != seen]
+        where = [(0, symbols.seen), (0, AT_END)]
+        at = [found.labels.index(x) for x in where if x in found.labels][:1]
+        asked = [(i, *at) for i in asked[0] if i not in at]
     for kept in asked:
         rest = tuple(i for i in range(found.low.ndim) if i not in kept)
         low = np.where(found.known, found.low, _FAR).min(axis=rest)

@@ -182,7 +182,10 @@ def sums_of(
     wide = tuple(sorted({*labels, *places, (1, AT_TOKEN)}))
     if _rows(symbols, wide) > _MOST_SUMMED:
         wide = tuple(sorted({*labels, *places}))
-    if _rows(symbols, wide) > MOST_TABLE_ROWS:
+    whole = _rows(symbols, wide) <= MOST_TABLE_ROWS
+    if not whole:  # who asks is not known to see a place
+        wide = tuple(sorted({*labels, *places} - {(0, AT_INDEX)}))
+    if _rows(symbols, wide) > MOST_TABLE_ROWS or not set(labels) <= set(wide):
         return None
     mask = symbols.possible(wide)
     rows = np.broadcast_to(spread(weights, labels, wide), mask.shape)
@@ -193,6 +196,8 @@ def sums_of(
     big = np.iinfo(np.int64).max
     high = np.where(some, np.where(mask, rows, -big).max(axis=others), 0)
     low = np.where(some, np.where(mask, rows, big).min(axis=others), 0)
+    if not whole:
+        low, high = np.minimum(low, 0), np.maximum(high, 0)
     kept = tuple(x for i, x in enumerate(wide) if i not in others)
     axis = kept.index((1, AT_INDEX))
     queries = tuple(x for x in kept if x[0] == 0)
