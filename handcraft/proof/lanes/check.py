@@ -33,7 +33,7 @@ from handcraft.proof.lanes.contexts import (
     PromptContexts,
     check_ends,
 )
-from handcraft.proof.lanes.derived import of_few_rows
+from handcraft.proof.lanes.derived import count_rows, of_few_rows
 from handcraft.proof.lanes.echoed import asks_for_echoes
 from handcraft.proof.lanes.forms import Form, over
 from handcraft.proof.lanes.greatest import (
@@ -51,8 +51,14 @@ from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.silence import spoken_contexts
 from handcraft.proof.lanes.stream import LaneStream, NotFollowed
-from handcraft.proof.lanes.symbols import Symbols, TooManyRows
+from handcraft.proof.lanes.symbols import (
+    MOST_TABLE_ROWS,
+    Symbols,
+    TooManyRows,
+)
 from handcraft.sequence.expression import Expression
+
+_MANY_CLAIMED = 200_000  # rows of a claim, beside which lanes have more
 
 
 @dataclass(frozen=True)
@@ -92,11 +98,16 @@ def claim_of_tag(model: Model) -> Each:
     return claim
 
 
+class LargeClaim(TooManyRows):
+    """The claim depends on many rows: nothing else has been computed yet."""
+
+
 class _OfTexts:
     """One pass through a model whose texts are answered at each position.
 
-    begin     the token that all texts begin with, None where any may
-    alphabet  the tokens that stand behind it
+    begin         the token that all texts begin with, None where any may
+    alphabet      the tokens that stand behind it
+    most_claimed  of how many rows a claim is tried with tables that are not kept small
     """
 
     def __init__(
@@ -107,6 +118,7 @@ class _OfTexts:
         self.wanted = list(invariants)
         self.found: list[Invariant] = []
         self.passed: set[str] = set()
+        self.most_claimed = _MANY_CLAIMED
         self.begin, self.alphabet, self.said = self._claimed()
 
     def _claimed(self) -> tuple[str | None, tuple[str, ...], Expression]:
@@ -128,6 +140,7 @@ class _OfTexts:
         """What is shown, with tables that are kept small, or not. Raises Rejected."""
         self.few = few
         if is_most(self.said):
+            self.most_claimed = MOST_TABLE_ROWS
             return either_way(self.said, self._by_pairs, self._by_tables)
         return self._by_tables()
 
@@ -160,7 +173,9 @@ class _OfTexts:
         symbols = stream.symbols
         # what is claimed comes first, so that what heads count is said in its symbols
         claimed = self.claimed(symbols)
-        claimed.of(self.said)
+        rows = count_rows(symbols, claimed.of(self.said).labels)
+        if rows > self.most_claimed and not self.few:
+            raise LargeClaim(f"the claim depends on {rows:,} rows")
         stream.run(self.seen)
         if any(x.after not in self.passed for x in self.wanted):
             raise Rejected("an invariant stands after no sublayer")
@@ -415,14 +430,19 @@ def _run(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
 
 
 def _in_few_rows(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
-    """What is shown: where a table is too large, with tables that are kept small."""
+    """What is shown: where a table is too large, with tables that are kept small. Those of a claim
+    of many rows mostly are too large in the end, so the small ones are tried first.
+    """
     try:
         return pass_.run(few=False)
     except TooManyRows as why:
         try:
             return pass_.run(few=True)
         except Rejected:
-            raise why from None
+            if not isinstance(why, LargeClaim) or isinstance(pass_, _OfPrompts):
+                raise why from None
+        pass_.most_claimed = MOST_TABLE_ROWS
+        return pass_.run(few=False)
 
 
 def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:

@@ -255,14 +255,21 @@ def as_numbers(
     """The values of a form over wider labels as floats, how far these are from them at most, and
     where they are defined.
     """
-    table = over(symbols, form, labels).reshape(-1)
+    table = form.table.reshape(-1).tolist()  # its own rows: those are few
     if any(isinstance(x, str | Nowhere) for x in table):
         raise Rejected("what a lane holds is no number")
-    known = np.array([x is not None for x in table])
-    numbers = np.array([0.0 if x is None else float(x) for x in table])
-    exact = [
-        x is None or Fraction(float(number)) == x
-        for x, number in zip(table, numbers, strict=True)
-    ]
+    known = [x is not None for x in table]
+    numbers = [0.0 if x is None else float(x) for x in table]
+    exact = np.array(
+        [
+            x is None or Fraction(number) == x
+            for x, number in zip(table, numbers, strict=True)
+        ]
+    )
     rounded = np.abs(numbers) * 2.0**-52 + 2.0**-1000
-    return numbers, np.where(exact, 0.0, rounded), known
+
+    def wide(values: Any) -> Any:
+        own = np.array(values).reshape(form.table.shape)
+        return over(symbols, Form(form.labels, own), labels).reshape(-1)
+
+    return wide(numbers), wide(np.where(exact, 0.0, rounded)), wide(known)
