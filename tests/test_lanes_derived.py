@@ -122,7 +122,6 @@ def test_two_kinds_of_brackets_are_proved(n: int) -> None:
 def test_the_answers_about_brackets_are_proved() -> None:
     """What is said of a bracket is one of three: it is read, not the two counts it is made of."""
     model = answering("balanced", 10)
-    assert model is not None
     assert measured_lanes(model, ()).margin > 1
 
 
@@ -133,7 +132,6 @@ def test_it_is_proved_where_any_table_is_large(name: str) -> None:
 
 def test_the_answers_are_proved_where_any_table_is_large() -> None:
     model = answering("hist", 3)
-    assert model is not None
     assert shown_of_few(model).margin > 1
 
 
@@ -203,7 +201,6 @@ def test_symbols_are_derived_in_these_tests() -> None:
 @pytest.mark.parametrize("name", ["hist", "balanced", "depth", "run"])
 def test_no_number_of_an_answer_leaves_its_table(name: str) -> None:
     random, model = Random(name), answering(name, 3)
-    assert model is not None
     with any_table_is_large():
         for one in (model, changed(model, random)):
             assert escapes_of_prompts(one, 4, random) == []
@@ -228,7 +225,6 @@ def test_what_is_wrong_is_not_proved(name: str) -> None:
 @pytest.mark.parametrize("name", ["hist", "balanced", "depth"])
 def test_what_answers_wrongly_is_not_proved(name: str) -> None:
     random, model = Random(name), answering(name, 2)
-    assert model is not None
     for _ in range(8):
         mutant = changed(model, random)
         with suppress(Rejected):
