@@ -19,6 +19,10 @@
     asked        the meaning of an expression at a position that such a claim asks
     walks        the automaton of the prompts; walked: what sums over its ways are known by it
     climbs       sums that climb by one at most; lasting, lengths: answers as long as a text says
+    elements     claims that read at the answer what is known at an element of the prompt
+    element_lanes, element_stream
+                 lanes at elements, without what follows them; the positions that are asked
+    sizes        how large lanes can be where nothing else is known of them
     by_end       tables that are too large to be looked at at once
     needed       the heads that are followed where nobody asks
     echoed       a selection among elements, as one among positions that stand for them

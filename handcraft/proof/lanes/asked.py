@@ -124,6 +124,13 @@ class AskedMeaning(MeaningForms):
         """The form of an expression at a position that another one reads."""
         return self.keys.of(e)
 
+    def take_read(self, e: Expression, form: Form) -> None:
+        """Take a form as that of an expression at positions that are read. It is not asked for at
+        the first token.
+        """
+        self.keys.take(e, form)
+        self.first.take(e, constant_form(None))
+
     def _form(self, e: Expression) -> Form:
         if e.op in (*SHORT, "total"):
             return self.of(self.written_out(e))

@@ -35,7 +35,14 @@ from handcraft.proof.lanes.contexts import (
 )
 from handcraft.proof.lanes.derived import count_rows, of_few_rows
 from handcraft.proof.lanes.echoed import asks_for_echoes
-from handcraft.proof.lanes.forms import Form, over
+from handcraft.proof.lanes.element_lanes import ElementLanes, element_lanes
+from handcraft.proof.lanes.element_stream import ElementStream, symbol_said
+from handcraft.proof.lanes.elements import (
+    ElementClaim,
+    check_elements,
+    claim_of_elements,
+)
+from handcraft.proof.lanes.forms import Form, over, variable
 from handcraft.proof.lanes.greatest import (
     either_way,
     holding,
@@ -276,14 +283,31 @@ class _OfPrompts:
             return either_way(
                 self.answer,
                 lambda: self._by_pairs(contexts),
-                lambda: self._shown(contexts, placed=False),
+                lambda: self.shown(contexts, placed=False),
             )
         if self.answer.ops <= OF_PLACES and not few:
             with suppress(Rejected):  # by places alone, which costs little
-                return self._shown(contexts, placed=True)
-        return self._shown(contexts, placed=False)
+                return self.shown(contexts, placed=True)
+        if not few and (found := claim_of_elements(self.answer)) is not None:
+            with suppress(Rejected):
+                return self._of_elements(contexts, found)
+        return self.shown(contexts, placed=False)
 
-    def _shown(self, contexts: PromptContexts, *, placed: bool) -> ShownByLanes:
+    def _of_elements(
+        self, contexts: PromptContexts, found: ElementClaim
+    ) -> ShownByLanes:
+        """What is shown of a claim that reads what is known at an element."""
+        if contexts.length is not None:
+            raise Rejected("how long an answer is depends on the text")
+        check_elements(contexts, found)
+        try:
+            known = element_lanes(self.model, contexts, found.said, few=False)
+        except TooManyRows:
+            known = element_lanes(self.model, contexts, found.said, few=True)
+        of_elements = _OfElements(self.model, self.claim, found, known)
+        return of_elements.shown(contexts, placed=False)
+
+    def shown(self, contexts: PromptContexts, *, placed: bool) -> ShownByLanes:
         def said(part: PromptContexts) -> tuple[Symbols, Form]:
             return self._said(part, placed=placed)
 
@@ -347,6 +371,38 @@ class _OfPrompts:
         meaning = AskedMeaning(symbols, contexts)
         form = meaning.of(self.answer)
         meaning.name_found(self.answer)
+        with symbols.of_asked(True):
+            return symbols, of_few_rows(symbols, form)
+
+
+class _OfElements(_OfPrompts):
+    """One pass at the positions that are asked, where the lanes at elements are known."""
+
+    def __init__(
+        self,
+        model: Model,
+        claim: Answers,
+        found: ElementClaim,
+        known: ElementLanes,
+    ) -> None:
+        super().__init__(model, claim, ())
+        self.answer, self.known = found.claim, known
+        self.said, self.few = found.said, False
+
+    def _followed(self, begin: str | None, symbols: Symbols) -> LaneStream:
+        stream = ElementStream(self.model, begin, symbols, self.known)
+        stream.run(lambda _, __: None)
+        return stream
+
+    def _said(
+        self, contexts: PromptContexts, *, placed: bool
+    ) -> tuple[Symbols, Form]:
+        """What the claim says, in symbols of the texts and what is said of an element."""
+        symbols = contexts.symbols(placed=placed)
+        said = symbol_said(symbols, self.known)
+        meaning = AskedMeaning(symbols, contexts)
+        meaning.take_read(self.said, variable(symbols, said))
+        form = meaning.of(self.answer)
         with symbols.of_asked(True):
             return symbols, of_few_rows(symbols, form)
 

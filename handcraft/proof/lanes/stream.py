@@ -37,8 +37,8 @@ from handcraft.proof.lanes.symbols import (
     Symbols,
 )
 
-_OVERFLOW = 2.0**100  # any number is smaller
-_CUBED = 2.0**40  # what a neuron sees is smaller, so that its cube is a float
+OVERFLOW = 2.0**100  # any number is smaller
+CUBED = 2.0**40  # what a neuron sees is smaller, so that its cube is a float
 _MOST_LANES = 4096
 _GREAT = 2.0**-10  # a remainder
 _MOST_KEPT = 2**15  # rows of a lane with one error more
@@ -64,7 +64,7 @@ class HeadParts:
 
 
 @dataclass(frozen=True, eq=False)
-class _Offered:
+class OfferedParts:
     """What one head reads of each sort of position; `kept` are its columns that are not all 0."""
 
     own: Array
@@ -107,6 +107,7 @@ class LaneStream:
         symbols: Symbols,
         *,
         follows_all: bool = False,
+        begins: bool = False,
     ) -> None:
         weights = model.weights
         _check(model)
@@ -119,6 +120,8 @@ class LaneStream:
         self.wpe = weights["wpe"].astype(np.float64)
         self.symbols = symbols
         self.follows_all = follows_all  # what nobody reads, too
+        # texts of which others stand behind: only what later heads read counts
+        self.begins = begins and model.causal
         self.errors = 0
         ids = model.vocabulary.ids
         self.first: list[LaneNumbers] | None = None
@@ -129,7 +132,8 @@ class LaneStream:
             )
             self.first = lanes_of(self.symbols, (), start, ())
         skipped = int(begin is not None)
-        if symbols.n != len(self.wpe) - skipped:
+        window = len(self.wpe) - skipped
+        if symbols.n > window or (symbols.n < window and not self.begins):
             raise Rejected("the texts have another window")
         self.text = self._embedded([ids[t] for t in symbols.alphabet], skipped)
         if symbols.texts is not None:
@@ -144,7 +148,8 @@ class LaneStream:
     def _embedded(
         self, tokens: Sequence[int], skipped: int
     ) -> list[LaneNumbers]:
-        by_token, by_place = self.wte[tokens], self.wpe[skipped:]
+        by_token = self.wte[tokens]
+        by_place = self.wpe[skipped : skipped + self.symbols.n]
         return [
             self._sum(
                 simpler(self.symbols, _table(AT_TOKEN, by_token[:, i])),
@@ -201,6 +206,8 @@ class LaneStream:
             return single(b)
         labels, rows, errors = gathered(self.symbols, [lanes[i] for i in read])
         found = self.floats.linear(rows, w[read][:, None], np.array([b]))
+        if len(read) == 1:
+            found = _less_itself(found, rows, float(w[read[0]]), b, self.floats)
         (lane,) = lanes_of(self.symbols, labels, found, errors)
         return lane
 
@@ -219,6 +226,8 @@ class LaneStream:
                 self._sizes = np.array([lane.most for lane in self.text])
             if to_last and i == len(self.blocks) - 1:
                 return
+            if self.begins and i == self._last:
+                return  # no later head reads what comes now
             if "attn" in block:
                 self._attend(block["attn"], self._needed[i])
                 seen(f"{i}.attn", self)
@@ -230,7 +239,7 @@ class LaneStream:
         """Check that no number can overflow. Raises Rejected if one could."""
         for lanes in groups:
             for lane in lanes:
-                if not lane.most < _OVERFLOW:
+                if not lane.most < OVERFLOW:
                     raise Rejected("a number of the model could overflow")
 
     # ------------------------------------------------------------ neurons
@@ -252,7 +261,7 @@ class LaneStream:
         before = self._linear(lanes, w, b)
         after = [self._active(lane) for lane in before]
         self._bound(after)
-        if any(not lane.most < _CUBED for lane in before):
+        if any(not lane.most < CUBED for lane in before):
             raise Rejected("a neuron could overflow")
         return self._added(lanes, after, out, bias)
 
@@ -294,7 +303,7 @@ class LaneStream:
         """Check that no sum on the way can overflow, in any order. Raises Rejected if one could."""
         most = np.array([lane.most for lane in lanes])
         sums = most @ np.abs(w).astype(np.float64) + np.abs(b)
-        if not (sums < _OVERFLOW).all():
+        if not (sums < OVERFLOW).all():
             raise Rejected("a sum of the model could overflow")
 
     def _sized(self, w: Array, b: Array, out: Array, bias: Array) -> None:
@@ -302,10 +311,10 @@ class LaneStream:
         if self._sizes is None:
             return
         before = _through(self._sizes, w, b)
-        if not (before < _CUBED).all():
+        if not (before < CUBED).all():
             raise NotFollowed("a neuron could overflow")
         self._sizes = self._sizes + _through(before, out, bias)
-        if not (self._sizes < _OVERFLOW).all():
+        if not (self._sizes < OVERFLOW).all():
             raise NotFollowed("a number of the model could overflow")
 
     # ------------------------------------------------------------ attention
@@ -316,13 +325,23 @@ class LaneStream:
         sorts += ["asked"] if self.asked is not None else []
         return [*sorts, "first"] if self.first is not None else sorts
 
-    def _attend(self, attn: Any, needed: set[int]) -> None:
+    def _attend(
+        self, attn: Any, needed: set[int], answering: set[int] | None = None
+    ) -> None:
+        """Add what heads bring: `needed` are those that are followed where nobody asks, `answering`
+        those that are at positions that are asked, if not all are.
+        """
         out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
         brought: dict[str, list[LaneNumbers]] = {x: [] for x in self._sorts()}
         before, d, size = self._asked_of(attn)
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
-            followed = self.asked is None or h in needed or self.follows_all
+            all_ = self.asked is None and not self.begins
+            followed = (
+                {"asked"} if answering is None or h in answering else set()
+            )
+            if all_ or h in needed or self.follows_all:
+                followed.add("text")
             for name, lanes in self._head(before, own, d, followed).items():
                 brought[name] += lanes
         for name, lanes in brought.items():
@@ -344,16 +363,36 @@ class LaneStream:
             self._size(getattr(self, name), w, b)
             with self.symbols.of_asked(name == "asked"):
                 before[name] = self._linear(getattr(self, name), w, b)
-        if self._sizes is not None:  # a head brings a mean of values
-            most = np.array([x.most for x in before["text"][2 * d :]])
-            if "first" in before:
-                begun = [x.most for x in before["first"][2 * d :]]
-                most = np.maximum(most, np.array(begun))
+        if self._sizes is not None:
+            most = self._sizes_brought(before, d)
             out, bias = attn["c_proj"]["w"], attn["c_proj"]["b"]
             self._sizes = self._sizes + _through(most * 2, out, bias)
-            if not (self._sizes < _OVERFLOW).all():
+            if not (self._sizes < OVERFLOW).all():
                 raise Rejected("a number of the model could overflow")
         return before, d, d // self.model.n_head
+
+    def _sizes_brought(
+        self, before: dict[str, list[LaneNumbers]], d: int
+    ) -> Array:  # -> [d]
+        """How large what heads bring can be: a mean of values."""
+        most = np.array([x.most for x in before["text"][2 * d :]])
+        if "first" in before:
+            begun = [x.most for x in before["first"][2 * d :]]
+            most = np.maximum(most, np.array(begun))
+        return most
+
+    def columns_of(self, block: int, heads: set[int]) -> dict[int, LaneNumbers]:
+        """What some heads of a block would read of keys and values, by the number of the column."""
+        attn = self.blocks[block]["attn"]
+        w, b = attn["c_attn"]["w"], attn["c_attn"]["b"]
+        d = w.shape[1] // 3
+        size = d // self.model.n_head
+        found = {}
+        for h in heads:
+            for j in range(h * size, (h + 1) * size):
+                for at in (d + j, 2 * d + j):
+                    (found[at],) = self._linear(self.text, w[:, [at]], b[[at]])
+        return found
 
     def last_heads(self) -> list[HeadParts]:
         """What the heads of the last block read at a position that is asked: those that can bring
@@ -364,7 +403,7 @@ class LaneStream:
         found = []
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
-            part = self._offered(before, own, d)
+            part = self.offered(before, own, d)
             if part is not None:
                 found.append(part.of(self, name))
         return found
@@ -374,22 +413,22 @@ class LaneStream:
         before: dict[str, list[LaneNumbers]],
         own: Array,
         d: int,
-        followed: bool,
+        followed: set[str],
     ) -> dict[str, list[LaneNumbers]]:
-        """What one head brings to each sort of position in each of its columns: at those that are
-        not followed, some mean.
+        """What one head brings to each sort of position in each of its columns: to those for which
+        it is not followed, some mean.
         """
         found = {x: [single(0.0)] * len(own) for x in self._sorts()}
-        part = self._offered(before, own, d)
+        part = self.offered(before, own, d)
         if part is None:
             return found
         for name in self._sorts():
             if name == "first":
                 continue
-            if followed or name == "asked":
+            if name in followed:
                 lanes = self._brought(part.of(self, name), name)
             else:
-                lanes = self._some_means(part.head(self), part)
+                lanes = self._some_means(part, name)
             for i, lane in zip(part.kept, lanes, strict=True):
                 found[name][i] = lane
         if part.begin.there:
@@ -399,9 +438,9 @@ class LaneStream:
                 found["first"][i] = lane
         return found
 
-    def _offered(
+    def offered(
         self, before: dict[str, list[LaneNumbers]], own: Array, d: int
-    ) -> _Offered | None:
+    ) -> OfferedParts | None:
         """What one head reads of each sort of position; None where it brings nothing."""
         parts = {
             name: [[lanes[i] for i in own + part * d] for part in range(3)]
@@ -436,7 +475,7 @@ class LaneStream:
             keys = self.rows_of([parts["text"][1][i] for i in match])
         values = [parts["text"][2][i] for i in kept]
         queries = {x: [q[i] for i in match] for x, (q, *_) in parts.items()}
-        return _Offered(own, kept, queries, keys, values, begin)
+        return OfferedParts(own, kept, queries, keys, values, begin)
 
     def _brought(self, part: HeadParts, name: str) -> list[LaneNumbers]:
         """What a head brings to the positions of one sort."""
@@ -446,10 +485,9 @@ class LaneStream:
             )
             return [self._own(lane) for lane in lanes]
 
-    def _some_means(
-        self, head: HeadReading, part: _Offered
-    ) -> list[LaneNumbers]:
+    def _some_means(self, part: OfferedParts, _: str) -> list[LaneNumbers]:
         """What it brings where nobody asks to which positions."""
+        head = part.head(self)
         c, r = part.begin.v.c[0], part.begin.v.radius[0]
         return [
             single(*some_mean(head.scores, lane, (float(c[i]), float(r[i]))))
@@ -459,7 +497,7 @@ class LaneStream:
     def _scores_fit(
         self, pairs: Sequence[tuple[LaneNumbers, LaneNumbers]]
     ) -> None:
-        if not sum(a.most * b.most for a, b in pairs) < _OVERFLOW:
+        if not sum(a.most * b.most for a, b in pairs) < OVERFLOW:
             raise Rejected("a score could overflow")
 
     def rows_of(self, lanes: Sequence[LaneNumbers]) -> tuple[Labels, Zonotope]:
@@ -508,8 +546,24 @@ class LaneStream:
             self._size(lanes, self.wte.T, none)
         if self._sizes is not None:
             logits = _through(self._sizes, self.wte.T, none)
-            if not (logits < _OVERFLOW).all():
+            if not (logits < OVERFLOW).all():
                 raise Rejected("a logit could overflow")
+
+
+def _less_itself(
+    found: Zonotope, x: Zonotope, w: float, b: float, floats: Floats
+) -> Zonotope:
+    """What is exactly 0: the product of a power of two that is known exactly, which rounds nothing,
+    and the same number taken away.
+    """
+    c = x.c[:, 0]
+    is_power = np.abs(np.frexp(c)[0]) == 0.5
+    known = is_power & (x.radius[:, 0] == 0) & (abs(b) >= floats.least)
+    zero = (known & (c * w == -b))[:, None]
+    g = np.where(zero[..., None], 0.0, found.g)
+    return Zonotope(
+        np.where(zero, 0.0, found.c), np.where(zero, 0.0, found.r), g
+    )
 
 
 def _through(sizes: Array, w: Array, b: Array) -> Array:
