@@ -30,7 +30,7 @@ from handcraft.proof.lanes.check import (
     measured_lanes,
 )
 from handcraft.proof.lanes.propose import proposed
-from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
+from handcraft.proof.sample import check_prompts, draw_agreeing, draw_prompts
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 from handcraft.sequence.expression import Expression
@@ -171,7 +171,7 @@ def _asked(task: Task) -> Tally:
         count = min(_DRAWN, _TOKENS // model.n_ctx + 1)
         drawn = draw_prompts(language, count, math.inf)
         return check_prompts(task.judge, drawn, math.inf, task.progress, count)
-    return draw_contexts(task.judge, _DRAWN, math.inf, task.progress)
+    return draw_agreeing(task.judge, _DRAWN, task.progress)
 
 
 def _bug(asked: Tally, why: str) -> Outcome:

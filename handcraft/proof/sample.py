@@ -14,9 +14,10 @@ context or a prompt is counted once, and only if it was judged.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from random import Random
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 
 from handcraft.claims.prompt_language import SEED, Language
 from handcraft.program.contexts import first_context, whole_texts
-from handcraft.proof.judge import Judge
+from handcraft.proof.judge import TEXTS, Judge
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
 
@@ -77,6 +78,36 @@ def draw_contexts(
             and (found := judge.first_wrong(shrunk)) is not None
         ):
             tally.keep(found)
+    return tally
+
+
+def draw_agreeing(judge: Judge, count: int, progress: Progress) -> Tally:
+    """The tally of `draw_contexts` without a deadline, where nothing wrong is expected: texts that
+    go through the model by themselves are drawn first, and judged many of one length at once. If
+    one is wrong, or unsure, all of them are judged one by one.
+    """
+    if judge.alone and not judge.claim.by_endings:
+        tally = _together(judge, count, progress)
+        if tally.worst is None and tally.unsure is None:
+            return tally
+    return draw_contexts(judge, count, math.inf, progress)
+
+
+def _together(judge: Judge, count: int, progress: Progress) -> Tally:
+    drawn: dict[tuple[str, ...], None] = {}
+
+    def enough(tokens: Sequence[str]) -> bool:
+        drawn[tuple(tokens)] = None
+        return len(drawn) >= count
+
+    _find(judge, enough, count, shrink=False)
+    tally = Tally()
+    vocabulary = judge.model.vocabulary
+    for _, texts in groupby(sorted(drawn, key=len), key=len):
+        rows = np.array([vocabulary.encode(text) for text in texts])
+        for start in range(0, len(rows), TEXTS):
+            judge.texts(tally, rows[start : start + TEXTS])
+            progress(tally.contexts, count)
     return tally
 
 

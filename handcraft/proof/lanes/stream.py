@@ -20,6 +20,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
 from handcraft.proof.lanes.attention import HeadReading, keys_of
+from handcraft.proof.lanes.dust import LaneFloats
 from handcraft.proof.lanes.head_prompt import some_mean
 from handcraft.proof.lanes.needed import needed_heads
 from handcraft.proof.lanes.numbers import (
@@ -112,7 +113,7 @@ class LaneStream:
         _check(model)
         self.model = model
         self.causal = model.causal
-        self.floats = Floats(model.dtype)
+        self.floats = LaneFloats(model.dtype)
         self.activation = model.activation
         self.blocks: list[Any] = weights["blocks"]
         self.wte = weights["wte"].astype(np.float64)
