@@ -80,7 +80,7 @@ def test_a_claim_of_many_rows_is_shown_with_small_tables_or_with_all(
 ) -> None:
     model = tagged(name, 3)
     shown = measured_lanes(model, ())
-    monkeypatch.setattr("handcraft.proof.lanes.check._MANY_CLAIMED", 0)
+    monkeypatch.setattr("handcraft.proof.lanes.of_texts._MANY_CLAIMED", 0)
     assert measured_lanes(model, ()).margin == pytest.approx(
         shown.margin, rel=1e-3
     )

@@ -25,11 +25,9 @@ from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
-from handcraft.proof.lanes.check import (
-    ShownByLanes,
-    measured_lanes,
-)
+from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.propose import proposed
+from handcraft.proof.lanes.shown import ShownByLanes
 from handcraft.proof.sample import check_prompts, draw_agreeing, draw_prompts
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
