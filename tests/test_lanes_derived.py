@@ -32,10 +32,17 @@ from test_lanes_wrong import held_to
 from handcraft import Program, answers, tag, token
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes import check, derived, parts, picked_itself
-from handcraft.proof.lanes.check import ShownByLanes, measured_lanes
+from handcraft.proof.lanes import (
+    check,
+    derived,
+    of_prompts,
+    parts,
+    picked_itself,
+)
+from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.contexts import PromptContexts
 from handcraft.proof.lanes.meaning import MeaningForms
+from handcraft.proof.lanes.shown import ShownByLanes
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import Symbols
 from handcraft.proof.verify import verify
@@ -70,10 +77,10 @@ def written(name: str) -> Model:
 @contextmanager
 def any_table_is_large() -> Iterator[None]:
     """A time in which small tables count as large."""
-    of_prompts = PromptContexts.symbols
+    made = PromptContexts.symbols
 
     def few(contexts: PromptContexts, **given: Any) -> Symbols:
-        symbols = of_prompts(contexts, **given)
+        symbols = made(contexts, **given)
         symbols.few = True
         return symbols
 
@@ -320,5 +327,5 @@ def test_left_out_a_part_of_the_positions_a_wrong_model_is_proved() -> None:
     def one_alone(*given: Any) -> Any:
         return every(*given)[:1]
 
-    with patch.object(check, "asked_parts", one_alone):
+    with patch.object(of_prompts, "asked_parts", one_alone):
         assert measured_lanes(model, ()).margin > 0

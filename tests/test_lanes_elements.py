@@ -27,7 +27,7 @@ from handcraft import answer, answers
 from handcraft.core.gpt2 import ACTIVATIONS
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Floats, Rejected, Zonotope
-from handcraft.proof.lanes import check, elements, stream
+from handcraft.proof.lanes import elements, of_prompts, stream
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.element_lanes import element_lanes
 from handcraft.proof.lanes.element_stream import ElementStream, symbol_said
@@ -79,7 +79,7 @@ def test_it_is_proved_for_ten_tokens_at_the_elements_alone(name: str) -> None:
     model = answering(name, 10)
     claim = model.program.claim  # type: ignore[union-attr]
     with patch.object(
-        check, "narrowed_by_parts", wraps=check.narrowed_by_parts
+        of_prompts, "narrowed_by_parts", wraps=of_prompts.narrowed_by_parts
     ) as asked:
         shown = measured_lanes(model, ())
     assert asked.call_count == 1  # no other way was tried
@@ -208,7 +208,7 @@ def test_a_place_that_is_no_element_is_not_read() -> None:
     assert not answers_rightly(wrong)
     with pytest.raises(Rejected):
         measured_lanes(wrong, ())
-    with patch.object(check, "check_elements", lambda *_: None):
+    with patch.object(of_prompts, "check_elements", lambda *_: None):
         assert measured_lanes(wrong, ()).margin > 0
 
 

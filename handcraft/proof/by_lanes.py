@@ -25,12 +25,10 @@ from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
-from handcraft.proof.lanes.check import (
-    ShownByLanes,
-    measured_lanes,
-)
+from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.propose import proposed
-from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
+from handcraft.proof.lanes.shown import ShownByLanes
+from handcraft.proof.sample import check_prompts, draw_agreeing, draw_prompts
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 from handcraft.sequence.expression import Expression
@@ -171,7 +169,7 @@ def _asked(task: Task) -> Tally:
         count = min(_DRAWN, _TOKENS // model.n_ctx + 1)
         drawn = draw_prompts(language, count, math.inf)
         return check_prompts(task.judge, drawn, math.inf, task.progress, count)
-    return draw_contexts(task.judge, _DRAWN, math.inf, task.progress)
+    return draw_agreeing(task.judge, _DRAWN, task.progress)
 
 
 def _bug(asked: Tally, why: str) -> Outcome:

@@ -26,15 +26,10 @@ from handcraft.proof.lanes.numbers import (
     simpler,
     single,
 )
+from handcraft.proof.lanes.offered import HeadOffer, offered
 from handcraft.proof.lanes.placed import texts_of
-from handcraft.proof.lanes.sizes import after_neurons
-from handcraft.proof.lanes.stream import (
-    CUBED,
-    OVERFLOW,
-    LaneStream,
-    NotFollowed,
-    OfferedParts,
-)
+from handcraft.proof.lanes.sizes import UnknownSizes
+from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
@@ -75,7 +70,8 @@ class ElementStream(LaneStream):
         self._at_block = 0
         self._unwritten = list(self.text)
         self._written = np.zeros(len(self.text), dtype=bool)
-        self._sizes = np.array([lane.most for lane in self.text])
+        self._unknown = UnknownSizes(self.text, self.floats)
+        self._unfollowed = self._unknown
         self._answering = answering_parts(self.blocks, self.wte, model.n_head)
 
     def run(
@@ -110,12 +106,12 @@ class ElementStream(LaneStream):
         size = d // self.model.n_head
         for h in range(self.model.n_head):
             own = np.arange(h * size, (h + 1) * size)
-            part = self.offered(before, own, d)
+            part = offered(self.symbols, self.floats, before, own, d)
             if part is not None:
                 most[own] *= self._part_of_others(part, "text")
         return most + np.array(begun)
 
-    def _some_means(self, part: OfferedParts, name: str) -> list[LaneNumbers]:
+    def _some_means(self, part: HeadOffer, name: str) -> list[LaneNumbers]:
         share = self._part_of_others(part, name)
         first = np.abs(part.begin.v.c[0]) + part.begin.v.radius[0]
         most = [
@@ -125,7 +121,7 @@ class ElementStream(LaneStream):
         least = (self.symbols.n + 3) * self.floats.least
         return [single(0.0, x + least * (1 + x)) for x in most]
 
-    def _part_of_others(self, part: OfferedParts, name: str) -> float:
+    def _part_of_others(self, part: HeadOffer, name: str) -> float:
         """The part of the attention that the keys behind the first token have at most together."""
         if not part.begin.there:
             return 1.0
@@ -133,7 +129,7 @@ class ElementStream(LaneStream):
         rows = {x for lane in asked for x in lane.labels} | {*part.keys[0]}
         if count_rows(self.symbols, tuple(rows)) > _FEW:
             return 1.0
-        head = part.of(self, name)
+        head = part.of(name)
         with self.symbols.of_asked(name == "asked"):
             found = head.head.scores.of(head.queries, head.keys, head.begin)
             there = found.asked
@@ -147,25 +143,11 @@ class ElementStream(LaneStream):
         far += 8 * self.floats.u * (size + abs(min(far, 0.0))) + 2.0**-10
         return min(1.0, self.symbols.n * math.exp(min(0.0, far)) * 1.01)
 
-    def _sized(self, w: Array, b: Array, out: Array, bias: Array) -> None:
-        """The sizes of what is not known, behind neurons. Raises Rejected if one could overflow."""
-        mlp = {"c_fc": {"w": w, "b": b}, "c_proj": {"w": out, "b": bias}}
-        if self._sizes is not None:
-            self._sizes = self._with_neurons(self._sizes, mlp)
-
-    def _with_neurons(self, sizes: Array, mlp: Any) -> Array:
-        seen, found = after_neurons(sizes, mlp, self.floats)
-        out, bias = np.abs(mlp["c_proj"]["w"]), np.abs(mlp["c_proj"]["b"])
-        on_the_way = (seen + 1) @ out.astype(np.float64) + bias + found
-        if not (seen < CUBED).all() or not (on_the_way < OVERFLOW).all():
-            raise NotFollowed("a neuron could overflow")
-        return found
-
     def _after(self, lanes: list[LaneNumbers], mlp: Any) -> list[LaneNumbers]:
         """Lanes with what the neurons add to them: those on which no logit depends by size."""
         if not self.symbols.asking:
             return super()._after(lanes, mlp)
-        sizes = self._with_neurons(np.array([x.most for x in lanes]), mlp)
+        sizes = UnknownSizes(lanes, self.floats).with_neurons(mlp)
         read = self._answering[self._at_block].lanes
         w, b = mlp["c_proj"]["w"], mlp["c_proj"]["b"]
         units = (w[:, read] != 0).any(axis=1)
@@ -185,14 +167,11 @@ class ElementStream(LaneStream):
         if after not in self.elements.after:
             return  # no later head reads it
         self.text = [
-            self._anywhere(lane, single(0.0, self._size_of(i)))
+            self._anywhere(lane, single(0.0, float(self._unknown.sizes[i])))
             if self._written[i]
             else self._unwritten[i]
             for i, lane in enumerate(self.elements.after[after])
         ]
-
-    def _size_of(self, i: int) -> float:
-        return float("inf" if self._sizes is None else self._sizes[i])
 
     def _asked_of(
         self, attn: Any

@@ -1,6 +1,7 @@
 """How large lanes can be where nothing else is known of them: what neurons add to such lanes.
 
     after_neurons(sizes, mlp, floats)   the sizes of lanes behind a sublayer of neurons
+    UnknownSizes(lanes, floats)         lanes that are not followed, by such sizes
 
 By the sizes of weights alone two neurons that cancel add up: relu(x) - relu(x - 1) is from 0 to 1,
 however large x is. So neurons that read the same lanes in the same proportion are looked at
@@ -11,12 +12,20 @@ Rules of this file: a size may be too large, never too small; what floats round 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import UP, Floats
+from handcraft.proof.lanes.numbers import LaneNumbers
+from handcraft.proof.lanes.overflow import (
+    CUBED,
+    OVERFLOW,
+    NotFollowed,
+    Unfollowed,
+)
 
 _BELOW_RELU = 0.2  # by how much a gelu is below the relu, at most
 _STEEP = 1.2  # how much faster than what it sees a neuron changes, at most
@@ -45,6 +54,27 @@ def after_neurons(
     with_bias = most + np.abs(bias)
     both = sizes + with_bias
     return seen, (both + 4 * floats.u * both + floats.least) * UP * 1.001
+
+
+class UnknownSizes(Unfollowed):
+    """The greatest size of each lane, where lanes are not followed for many sublayers."""
+
+    def __init__(self, lanes: Sequence[LaneNumbers], floats: Floats) -> None:
+        super().__init__(lanes)
+        self.floats = floats
+
+    def add_neurons(self, mlp: Any) -> None:
+        """Check the neurons of a block, and add what they bring."""
+        self.sizes = self.with_neurons(mlp)
+
+    def with_neurons(self, mlp: Any) -> Array:  # -> [n_embd]
+        """The sizes behind the neurons of a block. Raises Rejected if one could overflow."""
+        seen, found = after_neurons(self.sizes, mlp, self.floats)
+        out, bias = np.abs(mlp["c_proj"]["w"]), np.abs(mlp["c_proj"]["b"])
+        on_the_way = (seen + 1) @ out.astype(np.float64) + bias + found
+        if not (seen < CUBED).all() or not (on_the_way < OVERFLOW).all():
+            raise NotFollowed("a neuron could overflow")
+        return found
 
 
 def _groups(w: Array) -> list[tuple[list[int], Array, Array, Array]]:
