@@ -96,3 +96,14 @@ def test_what_two_lanes_share_of_dust_is_kept() -> None:
     x = Zonotope(np.zeros((1, 2)), np.zeros((1, 2)), g)
     found = SINGLE.linear(x, np.array([[1.0], [-1.0]]), np.zeros(1))
     assert found.radius[0, 0] < 1e-32
+
+
+def test_beside_numbers_near_the_least_float_there_is_no_dust() -> None:
+    """A tenth of the last digit is no dust, however small both are."""
+    least, off = 2.0**-1000, 2.0**-1004
+    double, x = LaneFloats("float64"), zonotope([least, 0.0], [0.0, off])
+    w = np.ones((2, 1))
+    assert double.linear(x, w, np.zeros(1)).radius[0, 0] >= off
+    low, high = double.dot(x, Zonotope.of(w.T))
+    assert low[0] <= least - off
+    assert high[0] >= least + off

