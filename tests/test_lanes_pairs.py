@@ -29,12 +29,18 @@ from handcraft import Program, answers, of, tag, verify
 from handcraft.core.gpt2 import Array, gpt2
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes import check
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.contexts import contexts_of
 from handcraft.proof.lanes.last_heads import Bounded, LastHeads
 from handcraft.proof.lanes.least_mean import KeyValues, SumCondition
 from handcraft.proof.lanes.stream import LaneStream
-from handcraft.proof.lanes.symbols import AT_END, AT_INDEX, AT_TOKEN
+from handcraft.proof.lanes.symbols import (
+    AT_END,
+    AT_INDEX,
+    AT_TOKEN,
+    Symbols,
+)
 from handcraft.sequence.words import count, most
 
 KINDS: dict[str, tuple[Callable[..., Any], Callable[[str, str], str]]] = {
@@ -58,6 +64,30 @@ def test_the_margin_is_that_of_the_worst_prompt(name: str) -> None:
     found = margins(model, right, "abc", 5)
     assert shown.contexts == len(found)
     assert 0.99 < shown.margin <= min(found) < 1.01
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_tables_are_kept_small_where_that_is_asked_for(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tokens at a time, too, a claim is looked at with small tables where others do not fit."""
+    kept: list[bool] = []
+
+    def stream(model: Model, begin: str | None, symbols: Symbols) -> LaneStream:
+        kept.append(symbols.few)
+        return LaneStream(model, begin, symbols)
+
+    made, right = KINDS[name]
+    model = made("abc", 4).build()
+    claim: Any = model.program.claim  # type: ignore[union-attr]
+    monkeypatch.setattr(check, "LaneStream", stream)
+    with np.errstate(all="ignore"):
+        shown = [
+            check._OfPrompts(model, claim, ()).run(few=x) for x in (False, True)
+        ]
+    assert kept == [False, True]
+    for x in shown:
+        assert 0.99 < x.margin <= min(margins(model, right, "abc", 4))
 
 
 @pytest.mark.parametrize("name", ["voted", "followed"])

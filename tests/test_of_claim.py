@@ -321,6 +321,30 @@ def test_a_window_that_no_claim_says_is_asked_for() -> None:
     )
 
 
+@pytest.mark.parametrize("n", [None, 6])
+def test_a_claim_without_a_prompt_of_its_length_is_one_error(
+    n: int | None,
+) -> None:
+    claim = answers(r"\^[ab]{3}=", token_at(1), length=1, longest=4)
+    assert refused(lambda: of(claim, n=n)) == (
+        "takes a claim that has prompts, and none is of 4 characters or less; what"
+        " would fit: a greater longest= or n="
+    )
+
+
+@pytest.mark.parametrize("stands", ["alone", "in a case that never comes"])
+def test_a_part_that_no_text_gives_a_value_is_one_error(stands: str) -> None:
+    """Three places before a position of two letters there is none."""
+    pair = lookup({("a", "a"): "a"}, token_at(here - 3), token_at(here - 1))
+    e = pair if stands == "alone" else cases((equal(end, 3), pair), "b")
+    claim = answers("[ab]{1,2}", e, length=1)
+    assert refused(lambda: of(claim)) == (
+        "lookup({('a', 'a'): 'a'}, token_at(here - 3), token_at(he... has no"
+        " value at any position where it is asked; what would fit: a part that some"
+        " text has"
+    )
+
+
 def test_a_count_without_a_token_that_begins_the_prompts_is_refused() -> None:
     names = dict(enumerate("012345"))
     claim = answers("[ab]{1,4}=", lookup(names, count({0: "a"})), length=1)

@@ -73,6 +73,7 @@ def asked_of(claim: Claim, vocabulary: Vocabulary, n_ctx: int) -> Demand:
 
 def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Demand:
     language = claim.language(n_ctx, vocabulary)
+    _check_some(language)
     characters = language.characters
     if wide := [t for t in tokens_within(vocabulary, characters) if len(t) > 1]:
         raise ProgramError(
@@ -102,6 +103,16 @@ def _of_prompts(claim: Answers, vocabulary: Vocabulary, n_ctx: int) -> Demand:
             for i, chars in enumerate(standing)
         ),
     )
+
+
+def _check_some(language: Language) -> None:
+    """Raise ProgramError where the limits leave no prompt."""
+    if not language.lengths:
+        raise ProgramError(
+            f"takes a claim that has prompts, and none is of {language.max_length}"
+            " characters or less; what would fit: a greater longest= or n=",
+            ("of",),
+        )
 
 
 def _begin(standing: list[frozenset[str]]) -> str | None:
@@ -226,6 +237,7 @@ def window_of(claim: Claim, vocabulary: Vocabulary) -> int:
             " length",
             ("of",),
         )
+    _check_some(language)
     sizes = _sizes(claim, language, vocabulary)
     return max(size + length - 1 for size, length in sizes)
 

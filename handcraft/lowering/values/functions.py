@@ -64,6 +64,12 @@ def tabled(lower: Ground, node: Node, parts: Sequence[Node]) -> Held:
         code = codes.get(ask(row))
         if at is not None and code is not None:  # else it never occurs
             table[at] = code
+    if not table:
+        raise Refused(
+            node,
+            "has no value at any position where it is asked",
+            "a part that some text has",
+        )
     z, radius = of_several(
         lower.stream,
         held,

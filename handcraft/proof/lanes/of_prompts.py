@@ -111,6 +111,7 @@ class OfPrompts:
         """What is shown of the token of the greatest number, two tokens at a time."""
         contexts = holding(contexts, self.answer, self.claim.stop)
         symbols = contexts.symbols()
+        symbols.few = self.few
         claimed = MostByPairs(AskedMeaning(symbols, contexts), self.answer)
         stream = LaneStream(self.model, contexts.begin, symbols)
         margin, error = margin_of_most(stream, claimed)
