@@ -163,7 +163,10 @@ def test_the_tree_names_every_room_once() -> None:
 
 
 def test_the_house_is_read_at_a_glance() -> None:
-    """`ls handcraft/` has at most 23 entries, and at most 110 arrows lead between them."""
+    """`ls handcraft/` has at most 23 entries, and at most 110 arrows lead between them. Training is
+    the 23rd, a room of its own: it asks claims what is right, as proof/ does, and stands below it;
+    and what it makes is read, compared and drawn by rooms that know nothing of a gradient.
+    """
     assert len([p for p in PACKAGE.iterdir() if p.name != "__pycache__"]) <= 23
     assert len(arrows()) <= 110
 

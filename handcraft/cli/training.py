@@ -95,6 +95,14 @@ _Warmup = Annotated[
     str | None,
     _option("--warmup", "N", "Steps in which the rate rises from 0."),
 ]
+_Final = Annotated[
+    str | None,
+    _option(
+        "--final",
+        "X",
+        "Where a cosine ends, as a share of the rate (0.1).",
+    ),
+]
 _Decay = Annotated[str | None, _option("--decay", "X", "AdamW's weight decay.")]
 _Beta2 = Annotated[
     str | None, _option("--beta2", "X", "AdamW's second decay rate.")
@@ -186,6 +194,7 @@ def train(
     rate: _Rate = None,
     schedule: _Schedule = None,
     warmup: _Warmup = None,
+    final: _Final = None,
     decay: _Decay = None,
     beta2: _Beta2 = None,
     clip: _Clip = None,
@@ -238,6 +247,7 @@ def train(
                 rate=_real("--rate", rate),
                 schedule=schedule,
                 warmup=_whole("--warmup", warmup),
+                final=_real("--final", final),
                 decay=_real("--decay", decay),
                 beta2=_real("--beta2", beta2),
                 clip=_real("--clip", clip),

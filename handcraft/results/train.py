@@ -18,7 +18,7 @@ from handcraft.core.gpt2 import Array
 from handcraft.core.paths import DIRECTORY, FILE, VACANT, kind_at
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.core.weights import flatten
-from handcraft.core.writing import write_atomically
+from handcraft.core.writing import placed_after
 from handcraft.language.affine import kind_of
 from handcraft.model import Model
 from handcraft.pictures.loss_curves import LossCurve, loss_svg
@@ -33,6 +33,7 @@ from handcraft.training.claim_examples import of_claim
 from handcraft.training.extra import jax_and_optax
 from handcraft.training.frozen_cells import frozen_cells
 from handcraft.training.loss import loss_of
+from handcraft.training.measured import Finished, Measured, Onlooker, untold
 from handcraft.training.planning import (
     WINDOW,
     NewShape,
@@ -43,13 +44,7 @@ from handcraft.training.planning import (
     settings_of,
     shape_like,
 )
-from handcraft.training.running import (
-    Finished,
-    Measured,
-    Onlooker,
-    TrainingRun,
-    untold,
-)
+from handcraft.training.running import TrainingRun
 from handcraft.training.saved import TRAINING_FILE, finite_json
 from handcraft.training.settings import TrainingSettings
 from handcraft.training.shapes import ModelShape, nested, shape_of
@@ -143,11 +138,13 @@ class Trained(ShownResult):
             yield "  ended early: the last evaluations were no better"
         if self.settings.patience is not None:
             yield f"  kept        the weights of step {_several(self.kept)}"
-        for seed, at in zip(self.settings.seeds, self.stopped, strict=True):
+        ends = zip(self.settings.seeds, self.stopped, self.kept, strict=True)
+        for seed, at, kept in ends:
             if at is not None:
                 yield (
                     f"  stopped: seed {seed} at step {at:,}, where the loss or its"
-                    " gradient is not finite; the last good weights are kept"
+                    " gradient is not finite; the last good weights are kept, those of"
+                    f" step {kept:,}"
                 )
 
     def to_json(self) -> dict[str, Any]:
@@ -562,11 +559,12 @@ def _exact(models: Sequence[Model], data: Data) -> tuple[float, ...] | None:
 
 
 def _write(found: Trained) -> None:
-    """Write the curves, then each model as a built directory."""
+    """Write each model as a built directory, and the curves beside them: no curve without them."""
     if found.out is None:
         return
     curves = json.dumps(finite_json(found.to_json()), allow_nan=False) + "\n"
-    write_atomically(found.out / LOSS_JSON, curves.encode())
-    write_atomically(found.out / LOSS_SVG, found.svg().encode())
-    for model, folder in zip(found.models, found.folders, strict=True):
-        model.save(folder)
+    texts = {LOSS_JSON: curves, LOSS_SVG: found.svg()}
+    files = {found.out / name: text.encode() for name, text in texts.items()}
+    with placed_after(files):
+        for model, folder in zip(found.models, found.folders, strict=True):
+            model.save(folder)

@@ -3,13 +3,22 @@
     shapes          which arrays, and what they are before the first step
     examples        what is trained on, as arrays: rows of tokens, what follows, how much it counts
     texts           of a text, or of a short sequence
-    claim_examples  of the contexts or prompts of a claim
+    claim_examples  of the contexts or prompts of a claim: claim_prompts, with their answers,
+                    claim_texts, which texts, and claim_targets, what follows in them
     loss            nats for each token that is asked, and how many are right
     settings        steps, rate, batch and the like
     frozen_cells    the cells of rules that stay as they are
+    optimiser       AdamW of optax, and its rate over time
+    compiling       functions of one seed's weights, for all seeds at once
     steps           many steps as one compiled loop
-    running         a run: steps, evaluations, early stop, what is kept
+    evaluating      the loss of each seed on rows
+    measured        what a run measures and ends with
+    standing        where a run stands, and the best evaluation so far
+    identity        what decides about the bits of a run
     saved           the file from which a run goes on
+    pace            how many steps make a stretch
+    running         a run: stretches of steps, evaluations, early stop
+    apart           runs in several processes
     extra           JAX and optax
 
 Why JAX: `core/gpt2.py` runs on its arrays as it is; `vmap` trains many seeds at once; a whole

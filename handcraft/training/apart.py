@@ -17,12 +17,8 @@ from pathlib import Path
 from handcraft.core.gpt2 import Array
 from handcraft.proof.enumerate.workers import count_units
 from handcraft.proof.task import Spread
-from handcraft.training.running import (
-    Finished,
-    Measured,
-    Onlooker,
-    TrainingRun,
-)
+from handcraft.training.measured import Finished, Measured, Onlooker
+from handcraft.training.running import TrainingRun
 from handcraft.training.settings import TrainingSettings
 from handcraft.training.shapes import ModelShape
 from handcraft.training.texts import Data

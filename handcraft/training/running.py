@@ -1,9 +1,9 @@
 """Runs a training: stretches of steps, evaluations, early stop, a file to go on from.
 
-Between two evaluations the steps are taken in stretches of about half a second, so that progress
-is seen. The bits do not depend on how a run is cut (steps.py), nor on whether it was killed in
-between: what a run that goes on needs (weights, the optimiser's state, what was measured, the best
-so far) is in its file, and what is drawn is a function of seed and step.
+Between two evaluations the steps are taken in stretches (pace.py), so that progress is seen. The
+bits do not depend on how a run is cut (steps.py), nor on whether it was killed in between: what a
+run that goes on needs is in its file (standing.py), and what is drawn is a function of seed and
+step.
 
 A seed whose loss or gradient is not finite stops there, with its last good weights.
 
@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,103 +23,25 @@ import numpy as np
 
 from handcraft.core.errors import CheckpointError, printable
 from handcraft.core.gpt2 import Array
-from handcraft.core.weights import sha256, to_safetensors
+from handcraft.training.compiling import SeedCompiler
+from handcraft.training.evaluating import SeedEvaluation
 from handcraft.training.examples import Examples
-from handcraft.training.extra import versions
-from handcraft.training.saved import (
-    finite_json,
-    restored,
-    save_run,
-    saved_run,
-)
+from handcraft.training.identity import run_identity
+from handcraft.training.measured import Finished, Measured, Onlooker, untold
+from handcraft.training.pace import RunPace
+from handcraft.training.saved import save_run, saved_run
 from handcraft.training.settings import TrainingSettings
 from handcraft.training.shapes import ModelShape, initial
+from handcraft.training.standing import (
+    Standing,
+    as_saved,
+    at_first,
+    from_saved,
+)
 from handcraft.training.steps import Steps, TrainingState
 from handcraft.training.texts import Data
 
-# told the step, the number of steps, the mean loss, and tokens a second
-Onlooker = Callable[[int, int, float, float], None]
-_STRETCH = 0.5  # seconds
 _SAVED = 2.0  # seconds between two writes, and 20 times what one takes
-
-
-def untold(step: int, steps: int, loss: float, rate: float) -> None:
-    """Show no progress."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What was measured after so many steps: one number a seed."""
-
-    step: int
-    loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    held_out: tuple[float, ...] | None = None
-    held_accuracy: tuple[float, ...] | None = None
-
-    @property
-    def judged(self) -> tuple[float, ...]:
-        """The loss that counts: on what is held out, where something is."""
-        return self.loss if self.held_out is None else self.held_out
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A run that ended.
-
-    weights  of each seed, flat
-    points   what was measured on the way
-    stopped  the step that a seed could not take, or None
-    kept     the step whose weights these are, for each seed
-    held_out  the loss on all that is held out, with these weights; None where nothing is
-    seconds   of this process
-    tokens    that it read in a second
-    early     True if it ended before the last step, without better evaluations
-    """
-
-    weights: list[dict[str, Array]]
-    points: list[Measured]
-    stopped: list[int | None]
-    kept: list[int]
-    held_out: tuple[float, ...] | None
-    seconds: float
-    tokens: int
-    early: bool
-
-
-@dataclass(frozen=True)
-class _Best:
-    """The best evaluation of each seed so far, and how many have come since."""
-
-    loss: Array  # [n_seeds]
-    step: Array  # [n_seeds]
-    since: Array  # [n_seeds]
-    weights: Mapping[str, Array]
-
-    def after(self, point: Measured, weights: Mapping[str, Any]) -> _Best:
-        """The best with one evaluation more."""
-        new = np.array(point.judged)
-        better = new < self.loss
-        kept = {}
-        for name, array in weights.items():
-            own = np.asarray(array)
-            wide = better.reshape(-1, *[1] * (own.ndim - 1))
-            kept[name] = np.where(wide, own, self.weights.get(name, own))
-        return _Best(
-            np.where(better, new, self.loss),
-            np.where(better, point.step, self.step),
-            np.where(better, 0, self.since + 1),
-            kept,
-        )
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """Where a run stands: what its file holds."""
-
-    state: TrainingState
-    points: tuple[Measured, ...]
-    best: _Best
 
 
 class TrainingRun:
@@ -144,42 +65,28 @@ class TrainingRun:
         file: Path | None = None,
         told: Onlooker = untold,
     ) -> None:
-        self.data, self.shape, self.settings = data, shape, settings
-        self.file, self.told = file, told
+        self.data, self.settings = data, settings
+        self.shape, self.file, self.told = shape, file, told
         self.frozen = dict(frozen or {})
         self.first = _first(shape, settings, begins, self.frozen, held or {})
-        self.steps = Steps(shape, data.examples, settings, self.frozen)
+        own = SeedCompiler(len(settings.seeds))
+        self.steps = Steps(own, shape, data.examples, settings, self.frozen)
+        self.on_rows = SeedEvaluation(own, shape, data.examples)
+        self.on_rest = (
+            None
+            if data.held_out is None
+            else SeedEvaluation(own, shape, data.held_out)
+        )
+        self.pace = RunPace(_tokens_a_step(data.examples, settings))
         self.saved = 0.0  # when, and how long it took
         self.took = 0.0
-        self.pace = 0.0  # seconds a step
-        self.tokens = 0
-        self.busy = 0.0
-        self.begun = False
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What decides about the bits of the run: as plain data, by name."""
-        from handcraft import __version__
-
-        settings = asdict(self.settings) | {"seeds": list(self.settings.seeds)}
-        parts: dict[str, Any] = {"examples": self.data.examples.arrays}
-        if self.data.held_out is not None:
-            parts["held-out part"] = self.data.held_out.arrays
-        parts |= {"first weights": self.first, "frozen cells": self.frozen}
-        return {
-            "handcraft": __version__,
-            **versions(),
-            **settings,
-            "shape": {
-                name: list(size) for name, size in self.shape.arrays.items()
-            },
-            "heads": self.shape.n_head,
-            "activation": self.shape.activation,
-            "causal": self.shape.causal,
-            "still": sorted(self.shape.still),
-            "window": self.data.examples.n_seq,
-            **{name: _hash(arrays) for name, arrays in parts.items()},
-        }
+        return run_identity(
+            self.data, self.shape, self.settings, self.first, self.frozen
+        )
 
     # ------------------------------------------------------------ the run
 
@@ -204,183 +111,130 @@ class TrainingRun:
         if self.file is not None:
             self.file.unlink(missing_ok=True)
 
-    def _begin(self) -> _Standing:
+    def _begin(self) -> Standing:
         state = self.steps.start(self.first)
         found = None
         if self.file is not None:
             found = saved_run(self.file, self.identity)
         if found is not None:
             return self._gone_on(state, *found)
-        n = len(self.settings.seeds)
-        never = _Best(
-            np.full(n, np.inf), np.zeros(n, int), np.zeros(n, int), {}
-        )
-        now = self._measure(_Standing(state, (), never))
+        now = self._measure(at_first(state))
         self._save(now)
         return now
 
-    def _over(self, now: _Standing) -> bool:
+    def _over(self, now: Standing) -> bool:
         return (
             now.state.step >= self.settings.steps
             or not now.state.good.any()
             or self._patient_no_more(now)
         )
 
-    def _patient_no_more(self, now: _Standing) -> bool:
+    def _patient_no_more(self, now: Standing) -> bool:
         """True if the last evaluations of every seed that is good were no better."""
         patience = self.settings.patience
         late = now.best.since >= (np.inf if patience is None else patience)
         return bool((late | ~now.state.good).all())
 
-    def _stretch(self, now: _Standing) -> _Standing:
+    def _stretch(self, now: Standing) -> Standing:
         """Where the run stands a few steps later, measured where it is time for that."""
         every, last = self.settings.every, self.settings.steps
         before = now.state.step
-        many = max(1, int(_STRETCH / self.pace)) if self.pace else 1
-        until = min(before + many, (before // every + 1) * every, last)
+        next_one = (before // every + 1) * every
+        until = min(before + self.pace.stretch(), next_one, last)
         start = time.monotonic()
         state = self.steps.go(now.state, until)
-        self._timed(until - before, time.monotonic() - start)
-        after = _Standing(state, now.points, now.best)
+        self.pace.took(until - before, time.monotonic() - start)
+        after = Standing(state, now.points, now.best)
         due = until % every == 0 or until == last or not state.good.any()
         return self._measure(after) if due else after
-
-    def _timed(self, steps: int, seconds: float) -> None:
-        """Count what a stretch took; the first one is compiled, too, and does not count."""
-        if self.begun:
-            self.pace = seconds / steps
-            self.tokens += steps * self._tokens_a_step()
-            self.busy += seconds
-        self.begun = True
-
-    def _tokens_a_step(self) -> int:
-        examples, batch = self.data.examples, self.settings.batch
-        rows = examples.size if batch is None else min(batch, examples.size)
-        return rows * examples.n_seq * len(self.settings.seeds)
 
     def _tell(self, state: TrainingState) -> None:
         good = state.loss[state.good]
         loss = float(good.mean()) if len(good) else float("nan")
-        rate = self.tokens / self.busy if self.busy else 0.0
-        self.told(state.step, self.settings.steps, loss, rate)
+        steps, rate = self.settings.steps, self.pace.tokens_a_second
+        self.told(state.step, steps, loss, rate)
 
     # ------------------------------------------------------------ measuring
 
-    def _measure(self, now: _Standing) -> _Standing:
-        """The same with one evaluation more."""
-        own = self._measured(now.state, self.data.examples)
-        rest = self.data.held_out
-        held = (None, None) if rest is None else self._measured(now.state, rest)
-        point = Measured(now.state.step, *own, *held)
+    def _measure(self, now: Standing) -> Standing:
+        """The same with one evaluation more; a step to a loss that is not finite is taken back."""
+        state, point = now.state, self._measured(now.state)
+        bad = state.good & ~np.isfinite(point.loss)
+        if bad.any():
+            state = state.taken_back(bad)
+            point = self._measured(state)
         best = now.best
         if self.settings.patience is not None:
-            best = best.after(point, now.state.weights)
-        return _Standing(now.state, (*now.points, point), best)
+            best = best.after(point, state.weights)
+        earlier = [p for p in now.points if p.step < point.step]
+        return Standing(state, (*earlier, point), best)
 
-    def _measured(
-        self, state: TrainingState, examples: Examples
-    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        found = self.steps.measure(state, examples, examples.sample())
-        return tuple(found.loss.tolist()), tuple(found.accuracy.tolist())
-
-    def _whole(self, state: TrainingState, rest: Examples) -> tuple[float, ...]:
-        """The loss of each seed on all that is held out."""
-        found = self.steps.measure(state, rest, rest.every())
-        return tuple(found.loss.tolist())
+    def _measured(self, state: TrainingState) -> Measured:
+        """The loss of each seed, and how much is right, on rows that stand for all."""
+        found: list[Any] = []
+        for where in (self.on_rows, self.on_rest):
+            if where is None:
+                found += [None, None]
+                continue
+            sums = where.sums(state.weights, where.examples.sample())
+            found += [tuple(sums.loss.tolist()), tuple(sums.accuracy.tolist())]
+        return Measured(state.step, *found)
 
     # ------------------------------------------------------------ the file
 
-    def _save(self, now: _Standing) -> None:
+    def _save(self, now: Standing) -> None:
         if self.file is None:
             return
         start = time.monotonic()
-        state, best = now.state, now.best
-        leaves = self.steps.leaves(state)
-        arrays = {
-            f"weights/{k}": np.asarray(x) for k, x in state.weights.items()
-        }
-        arrays |= {f"state/{i}": x for i, x in enumerate(leaves)}
-        arrays |= {f"best/{k}": x for k, x in best.weights.items()}
-        fields = {
-            "step": state.step,
-            "good": state.good.tolist(),
-            "stopped": state.stopped.tolist(),
-            "points": [finite_json(asdict(point)) for point in now.points],
-            "best_step": best.step.tolist(),
-            "since": best.since.tolist(),
-            "best_loss": finite_json(best.loss.tolist()),
-        }
-        save_run(self.file, self.identity, fields, arrays)
+        save_run(self.file, self.identity, *as_saved(now, self.steps))
         self.saved = time.monotonic()
         self.took = self.saved - start
 
     def _gone_on(
         self,
-        state: TrainingState,
+        first: TrainingState,
         fields: dict[str, Any],
         arrays: dict[str, Array],
-    ) -> _Standing:
+    ) -> Standing:
         """Where the file says that the run stands. Raises CheckpointError where that cannot be."""
-        shapes = {name: array.shape for name, array in self.first.items()}
         try:
-            now = self._restored(state, fields, arrays)
-            if {k: x.shape for k, x in now.state.weights.items()} == shapes:
-                return now
+            return from_saved(fields, arrays, first, self.steps)
         except (KeyError, TypeError, ValueError, AttributeError):
-            pass
-        raise CheckpointError(
-            f"{printable(str(self.file))} does not hold what a run needs to go on; remove"
-            " it to begin anew"
-        )
+            raise CheckpointError(
+                f"{printable(str(self.file))} does not hold what a run needs to go on;"
+                " remove it to begin anew"
+            ) from None
 
-    def _restored(
-        self,
-        state: TrainingState,
-        fields: dict[str, Any],
-        arrays: dict[str, Array],
-    ) -> _Standing:
-        leaves = restored(arrays, "state/")
-        state = self.steps.with_leaves(
-            state, [leaves[str(i)] for i in range(len(leaves))]
-        )
-        state.weights = self.steps.put(restored(arrays, "weights/"))
-        state.step = fields["step"]
-        state.good = np.array(fields["good"])
-        state.stopped = np.array(fields["stopped"])
-        best = _Best(
-            np.array(_numbers(fields["best_loss"], np.inf)),
-            np.array(fields["best_step"]),
-            np.array(fields["since"]),
-            restored(arrays, "best/"),
-        )
-        points = tuple(Measured(**_tuples(point)) for point in fields["points"])
-        return _Standing(state, points, best)
+    # ------------------------------------------------------------ the end
 
-    def _finished(self, now: _Standing, began: float) -> Finished:
+    def _finished(self, now: Standing, began: float) -> Finished:
         state, best = now.state, self.settings.patience is not None
-        if best:
-            state.weights = self.steps.put(now.best.weights)
-        rest = self.data.held_out
-        host = {name: np.asarray(a) for name, a in state.weights.items()}
+        weights = now.best.weights if best else state.weights
+        host = {name: np.asarray(a) for name, a in weights.items()}
         seeds = range(len(self.settings.seeds))
-        stopped = [
-            None if state.good[i] else int(state.stopped[i]) for i in seeds
-        ]
-        last = [state.step if at is None else at for at in stopped]
         return Finished(
             [{name: array[i] for name, array in host.items()} for i in seeds],
             list(now.points),
-            stopped,
-            now.best.step.tolist() if best else last,
-            None if rest is None else self._whole(state, rest),
+            [None if state.good[i] else int(state.stopped[i]) for i in seeds],
+            (now.best.step if best else state.kept).tolist(),
+            self._whole(weights),
             time.monotonic() - began,
-            int(self.tokens / self.busy) if self.busy else 0,
+            int(self.pace.tokens_a_second),
             state.step < self.settings.steps and bool(state.good.any()),
         )
 
+    def _whole(self, weights: Mapping[str, Any]) -> tuple[float, ...] | None:
+        """The loss of each seed on all that is held out; None where nothing is."""
+        if self.on_rest is None:
+            return None
+        every = self.on_rest.examples.every()
+        return tuple(self.on_rest.sums(weights, every).loss.tolist())
 
-def _numbers(values: list[float | None], missing: float) -> list[float]:
-    return [missing if value is None else value for value in values]
+
+def _tokens_a_step(examples: Examples, settings: TrainingSettings) -> int:
+    batch = settings.batch
+    rows = examples.size if batch is None else min(batch, examples.size)
+    return rows * examples.n_seq * len(settings.seeds)
 
 
 def _first(
@@ -399,19 +253,4 @@ def _first(
         each.append(own)
     return {
         name: np.stack([own[name] for own in each]) for name in shape.arrays
-    }
-
-
-def _hash(arrays: Mapping[str, Array]) -> str:
-    kept = {
-        name: array.astype("float32") if array.dtype.kind != "f" else array
-        for name, array in arrays.items()
-    }
-    return sha256(to_safetensors(kept))[:16]
-
-
-def _tuples(point: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        k: tuple(_numbers(x, np.nan)) if isinstance(x, list) else x
-        for k, x in point.items()
     }

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,15 @@ class ModelShape:
     def n_ctx(self) -> int:
         """The length of the context window."""
         return self.arrays["wpe"][0]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the forward pass takes beside weights, as arguments."""
+        return {
+            "n_head": self.n_head,
+            "activation": self.activation,
+            "causal": self.causal,
+        }
 
     @property
     def trained(self) -> int:

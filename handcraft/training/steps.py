@@ -2,48 +2,72 @@
 
 A step takes a batch, computes the loss and its gradient, and lets optax change the weights. The
 loop's bounds are arguments, so that it is compiled once, and however a run is cut into stretches,
-its bits are the same. The rows of a batch are a function of seed and step. A loss or a gradient
-that is not finite ends the loop before the weights are changed: they are the last good ones.
+its bits are the same. The rows of a batch are a function of seed and step. Where a loss or a
+gradient is not finite, the last step led there: it is taken back, and the seed makes no more.
 
-On CPUs each sum is computed by one thread: how many there are would otherwise decide about the
-order of sums, and so about bits.
-
-Rules of this file: only here JAX is used; what goes in and out are NumPy's arrays, the seeds on
-the first axis of each.
+Rules of this file: what goes in and out are NumPy's arrays, or JAX's that are not looked into, the
+seeds on the first axis of each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.training.compiling import SeedCompiler
 from handcraft.training.examples import Examples
-from handcraft.training.extra import jax_and_optax
 from handcraft.training.loss import Sums, sums
+from handcraft.training.optimiser import optimiser
 from handcraft.training.settings import TrainingSettings
 from handcraft.training.shapes import ModelShape, nested
 
-_TOGETHER = 2**13  # positions in one pass of an evaluation
-_ONE_THREAD = {"xla_cpu_multi_thread_eigen": False}
 _BATCHES = 1  # a key of its own for what is drawn, beside the seed's
 
 
-@dataclass
+@dataclass(frozen=True)
 class TrainingState:
-    """Where a run stands: [n_seeds, ...] arrays of weights and of the optimiser's state, the last
-    loss of each seed, and whether it is still good.
+    """Where a run stands: [n_seeds, ...] arrays of weights, of those before the last step, and of
+    the optimiser's state; the last loss of each seed, and whether it is still good.
     """
 
     step: int
-    weights: dict[str, Any]
+    weights: Mapping[str, Any]
+    before: Mapping[str, Any]  # a loss and a gradient were finite with these
     optimiser: Any
-    loss: Any  # [n_seeds]
-    good: Any  # [n_seeds] bool
-    stopped: Any  # [n_seeds], the step that was not taken
+    loss: Array  # [n_seeds]
+    good: Array  # [n_seeds] bool
+    stopped: Array  # [n_seeds], the step that was not taken
+
+    def taken_back(self, bad: Array) -> TrainingState:
+        """The same without the last step of these seeds [n_seeds], which make no more."""
+        weights = {
+            name: np.where(wide_as(bad, array), self.before[name], array)
+            for name, array in self.weights.items()
+        }
+        stopped = np.where(bad & self.good, self.step, self.stopped)
+        good = self.good & ~bad
+        found = replace(self, weights=weights, good=good, stopped=stopped)
+        return found.ended()
+
+    def ended(self) -> TrainingState:
+        """The same, at the last good step where no seed is good any more."""
+        if self.good.any():
+            return self
+        return replace(self, step=int(self.kept.max()))
+
+    @property
+    def kept(self) -> Array:  # -> [n_seeds]
+        """The step whose weights each seed has."""
+        return np.where(self.good, self.step, np.maximum(self.stopped - 1, 0))
+
+
+def wide_as(chosen: Array, array: Any) -> Array:
+    """The choice of seeds in the shape of an array of all seeds."""
+    return chosen.reshape(-1, *[1] * (np.ndim(array) - 1))
 
 
 class Steps:
@@ -54,43 +78,30 @@ class Steps:
 
     def __init__(
         self,
+        compiler: SeedCompiler,
         shape: ModelShape,
         examples: Examples,
         settings: TrainingSettings,
         frozen: Mapping[str, Array],
     ) -> None:
-        self.jax, self.optax = jax_and_optax()
+        self.compiler = compiler
+        self.jax, self.optax = compiler.jax, compiler.optax
         self.shape, self.examples, self.settings = shape, examples, settings
         self.frozen = dict(frozen)
-        self.config: dict[str, Any] = {
-            "n_head": shape.n_head,
-            "activation": shape.activation,
-            "causal": shape.causal,
-        }
-        self.rule = _optimiser(self.optax, settings, shape)
-        self.arrays = self.put(examples.arrays)
-        self._loop = self._compiled(self._many)
-        self._measured: dict[int, tuple[Any, Any]] = {}
-
-    def put(self, arrays: Mapping[str, Array]) -> dict[str, Any]:
-        """The arrays as JAX's."""
-        return {name: self.jax.numpy.asarray(a) for name, a in arrays.items()}
-
-    def _compiled(self, function: Callable[..., Any]) -> Any:
-        on_cpu = self.jax.default_backend() == "cpu"
-        options = _ONE_THREAD if on_cpu else None
-        return self.jax.jit(function, compiler_options=options)
+        self.rule = optimiser(self.optax, settings, shape)
+        self.arrays = compiler.put(examples.arrays)
+        self._loop: Callable[..., Any] = compiler.compiled(self._many)
 
     # ------------------------------------------------------------ states
 
     def start(self, weights: Mapping[str, Array]) -> TrainingState:
         """The state before the first step, of weights [n_seeds, ...]."""
-        own = self.put(weights)
+        own = self.compiler.put(weights)
         n = len(self.settings.seeds)
         state = self.jax.vmap(self.rule.init)(self._trained(own))
         ones = np.ones(n, bool)
         return TrainingState(
-            0, own, state, np.full(n, np.nan), ones, np.zeros(n, int)
+            0, own, own, state, np.full(n, np.nan), ones, np.zeros(n, int)
         )
 
     def leaves(self, state: TrainingState) -> list[Array]:
@@ -107,27 +118,20 @@ class Steps:
         put = self.jax.numpy.asarray
         pairs = zip(own, leaves, strict=True)
         typed = [put(new.astype(old.dtype)) for old, new in pairs]
-        state.optimiser = self.jax.tree.unflatten(form, typed)
-        return state
+        return replace(state, optimiser=self.jax.tree.unflatten(form, typed))
 
     # ------------------------------------------------------------ steps
 
     def go(self, state: TrainingState, until: int) -> TrainingState:
         """The state after the step `until`, or after the last good one of every seed."""
-        keys = self._keys()
-        found = self._loop(
-            state.weights, state.optimiser, keys, self.arrays, state.step, until,
-            np.asarray(state.good), np.asarray(state.stopped, "int32"),
+        weights, before, rule, *told = self._loop(
+            state.weights, state.before, state.optimiser, self._keys(), self.arrays,
+            state.step, until, state.good, np.asarray(state.stopped, "int32"),
         )  # fmt: skip
-        weights, optimiser, loss, good, stopped = found
+        loss, good, stopped = map(np.asarray, told)
         return TrainingState(
-            until,
-            weights,
-            optimiser,
-            np.asarray(loss),
-            np.asarray(good),
-            np.asarray(stopped),
-        )
+            until, weights, before, rule, loss, good, stopped
+        ).ended()
 
     def _keys(self) -> Any:  # -> [n_seeds] keys
         seeds = np.array(self.settings.seeds, "uint32")
@@ -139,6 +143,7 @@ class Steps:
     def _many(
         self,
         weights: Any,
+        before: Any,
         optimiser: Any,
         keys: Any,
         arrays: Any,
@@ -148,48 +153,25 @@ class Steps:
         stopped: Any,
     ) -> Any:
         xp = self.jax.numpy
-        one = self._over_seeds(self._step, (0, 0, 0, None, None, 0, 0))
+        one = self.compiler.over_seeds(
+            self._step, (0, 0, 0, 0, None, None, 0, 0)
+        )
 
         def body(carried: Any) -> Any:
-            step, w, state, _, ok, at = carried
-            w, state, loss, ok, at = one(w, state, keys, arrays, step, ok, at)
-            return step + 1, w, state, loss, ok, at
+            step, w, old, state, _, ok, at = carried
+            return step + 1, *one(w, old, state, keys, arrays, step, ok, at)
 
-        first = (
-            start,
-            weights,
-            optimiser,
-            xp.full(good.shape, xp.nan),
-            good,
-            stopped,
-        )
+        nothing = xp.full(good.shape, xp.nan)
+        first = (start, weights, before, optimiser, nothing, good, stopped)
         found = self.jax.lax.while_loop(
-            lambda carried: (carried[0] < until) & carried[4].any(), body, first
+            lambda carried: (carried[0] < until) & carried[5].any(), body, first
         )
         return found[1:]
-
-    def _over_seeds(
-        self, function: Callable[..., Any], axes: tuple[int | None, ...]
-    ) -> Callable[..., Any]:
-        """The function for all seeds at once; for a single one without another axis in each
-        product, which would cost time.
-        """
-        if len(self.settings.seeds) > 1:
-            return self.jax.vmap(function, axes)
-        tree = self.jax.tree
-
-        def single(*given: Any) -> Any:
-            first = [
-                value if axis is None else tree.map(lambda x: x[0], value)
-                for value, axis in zip(given, axes, strict=True)
-            ]
-            return tree.map(lambda x: x[None], function(*first))
-
-        return single
 
     def _step(
         self,
         weights: Any,
+        before: Any,
         optimiser: Any,
         key: Any,
         arrays: Any,
@@ -197,26 +179,42 @@ class Steps:
         good: Any,
         stopped: Any,
     ) -> Any:
-        """One step of one seed: it changes nothing where loss or gradient are not finite."""
+        """One step of one seed; where loss or gradient are not finite, the last one taken back."""
         xp, trained = self.jax.numpy, self._trained(weights)
         batch = self.examples.batch(arrays, self._rows(key, step))
-
-        def loss_of_trained(own: Any) -> Any:
-            return self._sums(weights | own, batch).loss
-
-        loss, slopes = self.jax.value_and_grad(loss_of_trained)(trained)
+        loss, slopes = self.jax.value_and_grad(self._loss(weights, batch))(
+            trained
+        )
         slopes = self._zeroed(slopes)
         changes, after = self.rule.update(slopes, optimiser, trained)
         moved = self.optax.apply_updates(trained, self._zeroed(changes))
         finite = [xp.isfinite(x).all() for x in (loss, *slopes.values())]
         fine = good & xp.stack(finite).all()
-        kept = self.jax.tree.map(
-            lambda new, old: xp.where(fine, new, old),
-            (moved, after),
-            (trained, optimiser),
+        ends = good & ~fine
+
+        def chosen(new: Any, old: Any, earlier: Any) -> Any:
+            return xp.where(fine, new, xp.where(ends, earlier, old))
+
+        tree = self.jax.tree
+        own = tree.map(chosen, moved, trained, self._trained(before))
+        last = tree.map(lambda w, old: xp.where(fine, w, old), weights, before)
+        state = tree.map(
+            lambda new, old: xp.where(fine, new, old), after, optimiser
         )
-        stopped = xp.where(good & ~fine, step, stopped)
-        return weights | kept[0], kept[1], loss, fine, stopped
+        at = xp.where(ends, step, stopped)
+        return weights | own, last, state, loss, fine, at
+
+    def _loss(self, weights: Any, batch: Any) -> Callable[[Any], Any]:
+        """The loss on a batch, as a function of the weights that are trained."""
+
+        def loss_of_trained(own: Any) -> Any:
+            every = nested(weights | own, self.shape.n_layer)
+            found: Sums = sums(
+                every, batch, self.examples.kind, **self.shape.config
+            )
+            return found.loss
+
+        return loss_of_trained
 
     def _rows(self, key: Any, step: Any) -> Any:  # -> [n] row numbers
         size, many = self.examples.size, self.settings.batch
@@ -238,82 +236,3 @@ class Steps:
             if name in changes
         }
         return changes | frozen
-
-    # ------------------------------------------------------------ evaluation
-
-    def _sums(self, weights: Any, batch: Any) -> Sums:
-        own = nested(weights, self.shape.n_layer)
-        return sums(own, batch, self.examples.kind, **self.config)
-
-    def measure(
-        self, state: TrainingState, examples: Examples, rows: Array
-    ) -> Sums:  # of [n_seeds] numbers each
-        """The sums over these rows for each seed."""
-        if id(examples) not in self._measured:
-            self._measured[id(examples)] = (
-                self.put(examples.arrays),
-                self._compiled(self._evaluation(examples)),
-            )
-        arrays, evaluate = self._measured[id(examples)]
-        many = min(len(rows), max(1, _TOGETHER // examples.n_seq))
-        found = np.zeros((3, len(self.settings.seeds)))
-        for i in range(0, len(rows), many):
-            some = rows[i : i + many]
-            part = evaluate(
-                state.weights, arrays, _filled(some, many), len(some)
-            )
-            found += np.stack([np.asarray(x, "float64") for x in part])
-        return Sums(*found)
-
-    def _evaluation(self, examples: Examples) -> Callable[..., Any]:
-        xp = self.jax.numpy
-
-        def one(weights: Any, arrays: Any, rows: Any, n: Any) -> Any:
-            batch = examples.batch(arrays, rows)
-            ones = xp.ones(batch["tokens"].shape, "float32")
-            there = (xp.arange(len(rows)) < n)[
-                :, None
-            ]  # those that fill up are not
-            batch["weight"] = batch.get("weight", ones) * there
-            return self._sums(weights, batch)
-
-        return self._over_seeds(one, (0, None, None, None))
-
-
-def _filled(rows: Array, many: int) -> Array:  # -> [many]
-    """The rows, and the first of them again as often as it takes."""
-    return np.concatenate([rows, np.full(many - len(rows), rows[0])])
-
-
-def _optimiser(
-    optax: Any, settings: TrainingSettings, shape: ModelShape
-) -> Any:
-    """AdamW with its schedule, and a limit on the norm of gradients where one is wanted."""
-    matrices = {
-        name: len(size) > 1
-        for name, size in shape.arrays.items()
-        if name not in shape.still
-    }
-    rule = optax.adamw(
-        _schedule(optax, settings),
-        b2=settings.beta2,
-        weight_decay=settings.decay,
-        mask=matrices,
-    )
-    if settings.clip is None:
-        return rule
-    return optax.chain(optax.clip_by_global_norm(settings.clip), rule)
-
-
-def _schedule(optax: Any, settings: TrainingSettings) -> Any:
-    """The learning rate as a function of the step."""
-    rest = max(1, settings.steps - settings.warmup)
-    after = (
-        optax.cosine_decay_schedule(settings.rate, rest, settings.final)
-        if settings.schedule == "cosine"
-        else optax.constant_schedule(settings.rate)
-    )
-    if not settings.warmup:
-        return after
-    rises = optax.linear_schedule(0.0, settings.rate, settings.warmup)
-    return optax.join_schedules([rises, after], [settings.warmup])

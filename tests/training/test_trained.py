@@ -244,9 +244,10 @@ def test_a_loss_that_is_not_finite_is_exit_code_1(here: Path) -> None:
     assert done.code == 1
     assert re.search(
         r"stopped: seed 0 at step \d+, where the loss or its gradient is not finite; the"
-        r" last good weights are kept",
+        r" last good weights are kept, those of step \d+",
         done.out,
     )
+    assert "nan" not in done.out.split("in float64")[1]
     assert all(
         np.isfinite(x).all() for x in flatten(Model.load("o").weights).values()
     )
@@ -268,6 +269,37 @@ def test_a_full_disk_is_one_error(
     assert files(here) == {}
 
 
+@pytest.mark.parametrize("room", [1, 2, 3, 4])
+def test_a_disk_that_is_full_at_the_end_leaves_no_half(
+    room: int, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After 1 to 4 of the five files that are written (what the run goes on from, two curves, a
+    model of two files) no curve is there without its model, and no file of it without the
+    other. The same command ends once there is room.
+    """
+    written, write = [], os.write
+
+    def full(handle: int, data: Any) -> int:
+        if len(written) == room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(handle)
+        return write(handle, data)
+
+    argv = (*BABY, *TINY, "--steps", "4", "--out", "o")
+    with monkeypatch.context() as patched:
+        patched.setattr("handcraft.core.writing.os.write", full)
+        patched.setattr("handcraft.training.running._SAVED", math.inf)
+        done = handcraft(*argv)
+    assert re.fullmatch(
+        r"cannot write o(/loss\.json|/loss\.svg|): No space left on device",
+        done.refusal,
+    )
+    assert set(files(here)) == {"o/training.checkpoint"}
+    assert handcraft(*argv).code == 0
+    names = ("loss.json", "loss.svg", "model.safetensors", "program.json")
+    assert set(files(here)) == {f"o/{name}" for name in names}
+
+
 def test_another_run_does_not_go_on_from_the_file(here: Path) -> None:
     """With another rate it says so, and leaves the file as it is."""
     _killed(here, steps=30, at=11)
@@ -286,8 +318,8 @@ RUN = """
 import os, signal, sys
 from handcraft.cli import main
 from handcraft.cli.training import TrainingBar
-from handcraft.training import running
-running._SAVED, running._STRETCH = 0.0, 0.0
+from handcraft.training import pace, running
+running._SAVED = pace.STRETCH = 0.0
 at = int(sys.argv.pop(1))
 def told(bar, step, *_):
     if step >= at:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 from drawn_weights import random_weights
 
 from handcraft.core.weights import flatten
-from handcraft.training import running
+from handcraft.training import pace
 from handcraft.training.examples import ExampleRows
 from handcraft.training.loss import loss_of, sums
-from handcraft.training.running import Finished, TrainingRun
+from handcraft.training.measured import Finished
+from handcraft.training.running import TrainingRun
 from handcraft.training.settings import TrainingSettings
 from handcraft.training.shapes import gpt_shape, initial, nested
 from handcraft.training.texts import Data, of_sequence, of_text
@@ -148,7 +150,7 @@ def test_a_run_is_cut_anywhere_without_a_bit_changed(
     """In one stretch, or step by step."""
     settings = replace(FEW, batch=batch, steps=12, every=12)
     whole = trained(settings)
-    monkeypatch.setattr(running, "_STRETCH", 0.0)
+    monkeypatch.setattr(pace, "STRETCH", 0.0)
     assert same_bits(trained(settings), whole)
 
 
@@ -208,18 +210,35 @@ def test_patience_keeps_the_best() -> None:
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_a_loss_that_is_not_finite_ends_the_run(seeds: tuple[int, ...]) -> None:
-    """The weights are the last good ones: finite, and those of the step that is named."""
+    """The weights are the last with which loss and gradient were finite: those of the step that
+    is named, as a run that ends there has them.
+    """
     settings = TrainingSettings(
         steps=50, rate=1e25, every=10, decay=0.0, seeds=seeds
     )
     done = trained(settings)
     for i, at in enumerate(done.stopped):
         assert at is not None
-        assert done.kept[i] == at
-        assert all(np.isfinite(x).all() for x in done.weights[i].values())
-        short = trained(replace(settings, steps=at))
+        assert done.kept[i] == max(at - 1, 0)
+        assert math.isfinite(done.points[-1].loss[i])
+        short = trained(replace(settings, steps=done.kept[i]))
+        assert short.stopped[i] is None
         for name, array in short.weights[i].items():
             assert array.tobytes() == done.weights[i][name].tobytes()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_last_step_to_a_loss_that_is_not_finite_is_taken_back(
+    steps: int,
+) -> None:
+    """No further step would notice: the evaluation does, and the run has not ended well."""
+    settings = TrainingSettings(steps=steps, rate=1e25, every=1, decay=0.0)
+    done = trained(settings)
+    assert done.stopped == [1]
+    assert done.kept == [0]
+    assert [p.step for p in done.points] == [0]
+    for name, array in initial(SHAPE, 0).items():
+        assert array.tobytes() == done.weights[0][name].tobytes()
 
 
 def test_one_bad_seed_does_not_stop_the_others() -> None:
@@ -239,7 +258,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped by an exception, also where it has just measured; the curve is the same, too."""
-    monkeypatch.setattr(running, "_STRETCH", 0.0)
+    monkeypatch.setattr(pace, "STRETCH", 0.0)
     settings = replace(FEW, batch=4, patience=9)
     whole = trained(settings)
 

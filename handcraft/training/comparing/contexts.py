@@ -22,7 +22,8 @@ import numpy as np
 
 from handcraft.claims.prompt_language import SEED
 from handcraft.core.gpt2 import Array
-from handcraft.training.claim_examples import of_claim, spoken
+from handcraft.training.claim_examples import of_claim
+from handcraft.training.claim_targets import spoken
 from handcraft.training.comparing.sides import Sides
 from handcraft.training.examples import ExampleRows, Follows, spread_over
 
