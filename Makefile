@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lowest thorough exhaustive soundness nightly bugs exponential cluster runtimes browser lint benchmark package docs clean
+.PHONY: demo test lowest thorough exhaustive soundness nightly bugs exponential cluster runtimes training browser lint benchmark package docs clean
 
 demo: $(VENV)/handcraft  ## build, explain and verify aab
 	$(BIN)/handcraft build programs/aab.py
@@ -52,6 +52,9 @@ cluster: $(VENV)/test $(VENV)/cluster  ## real clusters on this machine, whose w
 runtimes: $(VENV)/test $(VENV)/runtimes  ## every program in every runtime, and a real GPT-2 in our forward pass
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/runtimes
 
+training: $(VENV)/test $(VENV)/training  ## models trained with JAX, and runs that are killed and go on
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/training
+
 browser: $(VENV)/test $(VENV)/browser  ## the page of `handcraft view` in Chromium, its script in node and held to its types
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts= -q -n 2 tests/browser
 
@@ -88,7 +91,7 @@ $(VENV)-lowest/test: pyproject.toml tests/lowest.py
 		--editable . --group test
 	touch $@
 
-$(VENV)/test $(VENV)/cluster $(VENV)/runtimes $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
+$(VENV)/test $(VENV)/cluster $(VENV)/runtimes $(VENV)/training $(VENV)/lint $(VENV)/benchmark $(VENV)/package: $(VENV)/%: $(VENV)/handcraft
 	$(PIP) install --group $*
 	touch $@
 

@@ -43,13 +43,16 @@ if TYPE_CHECKING:
     from handcraft.program.program import Program as Program
     from handcraft.recipes.attention import attend_to as attend_to
     from handcraft.results.circuit import circuit as circuit
+    from handcraft.results.compare import compare as compare
     from handcraft.results.explain import explain as explain
     from handcraft.results.export import export as export
     from handcraft.results.gallery import gallery as gallery
     from handcraft.results.opening import open as open  # noqa: A004
+    from handcraft.results.read import read as read
     from handcraft.results.states import states as states
     from handcraft.results.suite import suite as suite
     from handcraft.results.trace import trace as trace
+    from handcraft.results.train import train as train
     from handcraft.results.verify import verify as verify
     from handcraft.results.view import view as view
     from handcraft.results.write import write as write
@@ -79,13 +82,16 @@ _HOMES = {
     "language.words": ("local", "position", "scratch", "slot", "token"),
     "claims.transducer": ("transducer",),
     "results.circuit": ("circuit",),
+    "results.compare": ("compare",),
     "results.explain": ("explain",),
     "results.export": ("export",),
     "results.gallery": ("gallery",),
     "results.opening": ("open",),
+    "results.read": ("read",),
     "results.states": ("states",),
     "results.suite": ("suite",),
     "results.trace": ("trace",),
+    "results.train": ("train",),
     "results.verify": ("verify",),
     "results.view": ("view",),
     "results.write": ("write",),

@@ -100,6 +100,7 @@ def test_no_column_is_squeezed(columns: int) -> None:
         ["trace", "adder", "00000000001+00000000002="],
         ["verify", "aab"],
         ["diff", "aab", "abc"],
+        ["compare", "aab", "aab"],
         ["list"],
         *slow_from(
             0,

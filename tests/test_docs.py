@@ -34,6 +34,7 @@ PAGES = (
     "docs/guide.md",
     "docs/language.md",
     "docs/lowering.md",
+    "docs/reading.md",
     "docs/recipes.md",
     "docs/sequence.md",
 )

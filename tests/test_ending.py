@@ -177,7 +177,7 @@ def test_the_version() -> None:
     "command",
     [
         *("", "build", "explain", "run", "trace", "verify", "assumptions"),
-        *("diff", "states", "export", "list", "new"),
+        *("read", "diff", "compare", "states", "export", "list", "new"),
     ],
 )
 def test_h_is_help(command: str) -> None:

@@ -56,6 +56,8 @@ def small(written: Path, here: Path) -> Path:
         ("trace", "small", "aab"),
         ("states", "small", "--from", "aab", "--top-k", "1"),
         ("diff", "small", "aab"),
+        ("compare", "small", "aab"),
+        ("compare", "aab", "small"),
         ("build", "small", "--out", "built"),
         ("export", "small", "--to", "gpt2", "--out", "again"),
         ("run", "small", "aab", "--dtype", "float64", "-n", "4"),

@@ -183,6 +183,7 @@ ANSWERS: dict[str, Callable[[str], str]] = {
     "dyck1": balanced,
     "fizzbuzz": fizzbuzz,
     "flip_flop": lambda prompt: prompt[prompt.rindex("w") + 1],
+    "greatest": max,
     "in_context_bigram": most_frequent_follower,
     "luhn": luhn,
     "majority": lambda prompt: max(LETTERS, key=prompt.count),

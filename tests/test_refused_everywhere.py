@@ -22,7 +22,9 @@ NEEDED = {  # what each command needs beside a program, so that the program alon
     "trace": ["a"],
     "verify": [],
     "states": [],
+    "read": [],
     "diff": ["ok.py"],
+    "compare": ["ok.py"],
     "export": ["--to", "gpt2", "--out", "new"],
 }
 PROGRAMS = {  # what is no program

@@ -46,8 +46,16 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         2,
         [
             *("verify", "build", "explain", "run", "trace"),
-            *("assumptions", "circuit", "diff", "states", "list", "new"),
-            "view",
+            *(
+                "assumptions",
+                "circuit",
+                "read",
+                "diff",
+                "states",
+                "list",
+                "new",
+            ),
+            *("view", "train", "compare"),
         ],
     ),
 )

@@ -164,6 +164,10 @@ class Language:
         """True if n more characters can complete a text."""
         return 0 <= n < len(self._ways) and state in self._ways[n]
 
+    def ways(self, state: int, n: int) -> int:
+        """The number of texts of n characters that lead from the state to an end."""
+        return self._ways[n].get(state, 0) if 0 <= n < len(self._ways) else 0
+
     # ------------------------------------------------------------ texts
 
     def __contains__(self, text: str) -> bool:

@@ -18,9 +18,11 @@ HANDCRAFT_DEBUG is set, a bug prints its traceback.
     making.py      build export write list new
     compiling.py   compile
     bulk.py        suite
-    looking.py     explain run trace circuit diff states
+    looking.py     explain run trace circuit read diff states
     viewing.py     view
+    comparing.py   compare
     proving.py     verify assumptions
+    training.py    train
     usage.py       what is wrong with the arguments
     ending.py      how a command ends: exit codes, signals, closed streams
 
@@ -38,7 +40,16 @@ from typing import Annotated
 
 import typer
 
-from handcraft.cli import bulk, compiling, looking, making, proving, viewing
+from handcraft.cli import (
+    bulk,
+    comparing,
+    compiling,
+    looking,
+    making,
+    proving,
+    training,
+    viewing,
+)
 from handcraft.cli.completing import SHELL_OPTIONS, set_up
 from handcraft.cli.ending import ended
 from handcraft.cli.usage import Commands, OneCommand
@@ -52,6 +63,7 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "build": making.build,
     "compile": compiling.compile_expression,
     "suite": bulk.suite,
+    "train": training.train,
     "explain": looking.explain,
     "run": looking.run,
     "trace": looking.trace,
@@ -59,7 +71,9 @@ COMMANDS: dict[str, Callable[..., None]] = {  # in the order of the help
     "verify": proving.verify,
     "assumptions": proving.assumptions,
     "circuit": looking.circuit,
+    "read": looking.read,
     "diff": looking.diff,
+    "compare": comparing.compare,
     "states": looking.states,
     "export": making.export,
     "write": making.write,

@@ -1,5 +1,5 @@
 """Runs the commands that look at a program: `explain` its matrices, `run` it, `trace` one
-context, show the `circuit` in it, `diff` it with another, and list its `states`.
+context, show the `circuit` in it, `read` its heads, `diff` it with another, and list its `states`.
 """
 
 from __future__ import annotations
@@ -118,6 +118,32 @@ def circuit(
     from handcraft.results.circuit import circuit as circuit_of
 
     _shown_and_saved(circuit_of(open_model(program)), json, picture)
+
+
+def read(
+    program: ProgramArgument,
+    claim: Annotated[
+        str | None,
+        typer.Option(
+            "--claim",
+            metavar="FILE",
+            help="Read the heads on the contexts of the claim in this file.",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read off the weights what each head does.
+
+    Names and rules are not looked at: a head is read by what it attends to on the contexts of the
+    claim, or on random texts. Each reading has the fraction of the attention that it explains, and
+    of the predictions that stay with it in place of the head's own attention.
+    """
+    from handcraft.results.read import read as read_heads
+
+    found = read_heads(open_model(program), claim=claim)
+    if json:
+        return print_json(found.to_json())
+    return show(found.drawn)
 
 
 def run(

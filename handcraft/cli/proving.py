@@ -134,9 +134,10 @@ def verify(
 ) -> None:
     """Prove a program's claim, or check it.
 
-    First a proof for every context is looked for. If none is found, every context is checked;
-    if there are too many, contexts are drawn. The exit code is 1 where the claim is refuted,
-    with the shortest counterexample, and 3 where nothing is decided.
+    First a proof for every context is looked for, or a bound on how many are right. If none is
+    found, every context is checked; if there are too many, contexts are drawn. The exit code
+    is 1 where the claim is refuted, with the shortest counterexample, and 3 where nothing is
+    decided, or less than half is certain.
     """
     from handcraft.proof import METHODS, Budget, Spread
     from handcraft.proof import verify as verify_model
@@ -162,10 +163,10 @@ def verify(
         # write it goes on without
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", _NOWHERE)
         if write is not None or read is not None:
-            _has_rules(model)
+            _has_proof(model, other)
             free = methods == list(METHODS)
             report = _certified(
-                model, write, read, free, progress, limits.seconds
+                model, other, write, read, free, progress, limits.seconds
             )
         else:
             report = verify_model(
@@ -178,7 +179,7 @@ def verify(
             )
     if longest and claim is None:
         report = _with_longest(model, report)
-    written = write is not None and report.verdict == "proved"
+    written = write is not None and report.verdict in ("proved", "bounded")
     report = (
         unless_changed(model, report, told=rules is not None)
         if claim is None
@@ -241,9 +242,13 @@ def _with_rules(model: Model, program: Program, file: str) -> Model:
         ) from None
 
 
-def _has_rules(model: Model) -> None:
-    """Raise ProgramError for weights without a program, which have no proof."""
-    if model.program is None:
+def _has_proof(model: Model, claim: Claim | None) -> None:
+    """Raise ProgramError for weights without a program, which have no proof unless the claim says
+    the greatest of some tokens.
+    """
+    from handcraft.proof.separable.method import is_ranked
+
+    if model.program is None and not (claim and is_ranked(model, claim)):
         raise ProgramError(
             "the model has no rules, and so no proof; leave out --certificate and"
             " --check",
@@ -253,6 +258,7 @@ def _has_rules(model: Model) -> None:
 
 def _certified(
     model: Model,
+    claim: Claim | None,
     write: Path | None,
     read: Path | None,
     free: bool,
@@ -267,15 +273,18 @@ def _certified(
             "--certificate and --check go without each other and without --method"
         )
     if read is not None:
-        return check_certificate(model, read, progress)
-    return writing(lambda: certify(model, write or Path(), progress, seconds))
+        return check_certificate(model, read, progress, claim)
+    return writing(
+        lambda: certify(model, write or Path(), progress, seconds, claim)
+    )
 
 
 def _print_report(model: Model, report: Report) -> None:
     from handcraft.results import model_tables, verdict_tables
 
     show(lambda _: verdict_tables.report(report))
-    if (wrong := report.counterexample) is not None:
+    wrong = report.counterexample
+    if wrong is not None and report.verdict != "bounded":
         print()
         try:
             # unchecked: what is not finite is what it shows

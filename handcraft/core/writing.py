@@ -16,7 +16,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from handcraft.core.errors import WeightsError, printable
@@ -130,6 +130,25 @@ def write_atomically(path: Path, data: bytes) -> None:
     ):
         draft.put(path)
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def placed_after(files: Mapping[Path, bytes]) -> Iterator[None]:
+    """Bring the files to the disk, and let them take their places once what is done inside ended
+    well: a disk that is full is noticed before anything has a name.
+    """
+    drafts: list[tuple[Path, Draft]] = []
+    with contextlib.ExitStack() as held:
+        for path, data in files.items():
+            check_replaceable(path)
+            with naming(path):
+                draft = Draft(existing(path.parent), data)
+            drafts.append((path, held.enter_context(draft)))
+        yield
+        for path, draft in drafts:
+            with naming(path), folders(path.parent):
+                draft.put(path)
+            sync_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@
     prove.py              the method that proves, over the weights
     prover/               searches for a proof
     checker/              checks a proof, without the prover
+    separable/            bounds one attention layer of any weights: prover and checker
     certificate_files.py  a proof written to a file, and checked from one
     gate.py               real runs that must agree with a proof
     second.py, doubt.py, near_pass.py

@@ -13,90 +13,132 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from handcraft.claims.kinds import Claim
+from handcraft.core.errors import ProgramError, WeightsError
 from handcraft.model import Model
-from handcraft.proof.by_lanes import (
-    agreed,
-    certificate_of,
-    is_for,
-)
+from handcraft.proof.by_lanes import agreed, by_lanes, is_for
 from handcraft.proof.checker import (
-    Certificate,
     Rejected,
     certificate_hash,
     check,
-    read_certificate,
     write_certificate,
+)
+from handcraft.proof.checker.certificate import (
+    from_json,
+    read_certificate_json,
 )
 from handcraft.proof.claimed import claim_of
 from handcraft.proof.lanes.certificate import (
+    LANE_FORMAT,
     LaneCertificate,
-    is_lane_certificate,
+    lanes_from_json,
     lanes_hash,
-    read_lanes,
     write_lanes,
 )
 from handcraft.proof.lanes.check import check_lanes
-from handcraft.proof.prove import gated, recorded, too_large, uncollected
-from handcraft.proof.prover.network import Undecided
+from handcraft.proof.prove import certified, gated, too_large, uncollected
 from handcraft.proof.report import Report
+from handcraft.proof.separable.certificate import (
+    FORMAT_OF_LAYERS,
+    LayerCertificate,
+    layer_certificate_hash,
+    layer_certificate_of,
+    write_layer_certificate,
+)
+from handcraft.proof.separable.check import check_layer
+from handcraft.proof.separable.method import layer_outcome
 from handcraft.proof.tally import Tally
-from handcraft.proof.task import Budget, Outcome, Progress, Task
+from handcraft.proof.task import AnyCertificate, Budget, Outcome, Progress, Task
 from handcraft.proof.verify import report_of, silent
 
 
 def certify(
-    model: Model, path: Path, progress: Progress, seconds: float = math.inf
+    model: Model,
+    path: Path,
+    progress: Progress,
+    seconds: float = math.inf,
+    claim: Claim | None = None,
 ) -> Report:
-    """Prove the claim, write the certificate, and return the report. Where the claim is not proved
-    nothing is written.
+    """Prove or bound the claim, write the certificate, and return the report. Where it is neither
+    proved nor bounded nothing is written. `claim` is one that stands in no program of the model.
     """
     start = time.monotonic()
-    task = _task(model, progress, start + seconds)
-    reports: list[Report] = []
-    for certified in _ways(task):
-        reports.append(certified(task, path, start))
-        if reports[-1].verdict in ("proved", "refuted"):
-            return reports[-1]
-    return next((x for x in reports if x.method != "lanes"), reports[0])
+    task = _task(model, claim, progress, start + seconds)
+    method, outcome = _first_certified(task)
+    if outcome.certificate is None:
+        outcome = replace(outcome, reason=_unwritten(outcome))
+        return report_of(task, method, outcome, time.monotonic() - start)
+    seconds = round(time.monotonic() - start, 3)
+    _write(path, replace(outcome.certificate, seconds=seconds))
+    return report_of(task, method, outcome, time.monotonic() - start)
 
 
-def _ways(task: Task) -> Sequence[Callable[[Task, Path, float], Report]]:
+def _first_certified(task: Task) -> tuple[str, Outcome]:
+    """The first way that decides, or the last one, and its outcome."""
+    tried: list[tuple[str, Outcome]] = []
+    for method, ask in _ways(task):
+        tried.append((method, ask(task)))
+        if not tried[-1][1].declined:
+            break
+    method, outcome = tried[-1]
+    return method, replace(outcome, declined=False)
+
+
+def _ways(task: Task) -> Sequence[tuple[str, Callable[[Task], Outcome]]]:
     """The ways to prove a claim, in the order in which they are tried."""
-    if not is_for(task.model):
-        return [_certified_by_states]
-    if task.claim.whole_text:
-        return [_certified_by_lanes]
-    return [_certified_by_lanes, _certified_by_states]
+    lanes, states = ("lanes", by_lanes), ("certificate", certified)
+    program = task.model.program
+    own = program is not None and program.claim is task.claim
+    if not (own and is_for(task.model)):
+        return [states]
+    return [lanes] if task.claim.whole_text else [lanes, states]
 
 
-def _certified_by_states(task: Task, path: Path, start: float) -> Report:
-    """The report on a proof that follows contexts."""
-    try:
-        certificate, found = recorded(task)
-    except Undecided as why:
-        outcome = _undecided(f"no certificate was written: {why}")
-    except (MemoryError, RecursionError) as error:
-        outcome = _undecided(f"no certificate was written: {too_large(error)}")
+def _unwritten(outcome: Outcome) -> str:
+    """Why there is no certificate."""
+    why = outcome.reason or ""
+    for prefix in ("not proved: ", "not proved by lanes: "):
+        why = why.removeprefix(prefix)
+    return f"no certificate was written: {why}"
+
+
+def _write(path: Path, proof: AnyCertificate) -> None:
+    """Write a certificate of any kind."""
+    if isinstance(proof, LayerCertificate):
+        write_layer_certificate(path, proof)
+    elif isinstance(proof, LaneCertificate):
+        write_lanes(path, proof)
     else:
-        outcome = gated(task, found)
-    if outcome.proved:
-        seconds = round(time.monotonic() - start, 3)
-        write_certificate(path, replace(certificate, seconds=seconds))
-    return report_of(task, "certificate", outcome, time.monotonic() - start)
+        write_certificate(path, proof)
+
+
+def proof_hash(proof: AnyCertificate) -> str:
+    """The SHA-256 of a certificate, as it is written to a file but for the seconds it took."""
+    if isinstance(proof, LayerCertificate):
+        return layer_certificate_hash(proof)
+    if isinstance(proof, LaneCertificate):
+        return lanes_hash(proof)
+    return certificate_hash(proof)
 
 
 def check_certificate(
-    model: Model, path: Path, progress: Progress = silent
+    model: Model,
+    path: Path,
+    progress: Progress = silent,
+    claim: Claim | None = None,
 ) -> Report:
     """Check a certificate of a model and return the report. Raises ProgramError for a file that is
     not a certificate.
     """
     start = time.monotonic()
     method = "checked certificate"
-    task = _task(model, progress, math.inf)
+    task = _task(model, claim, progress, math.inf)
+    data = read_certificate_json(path)
     try:
-        outcome = _accepted(task, path)
+        with uncollected():
+            outcome = _accepted(task, data, path)
     except Rejected as why:
         rejected = _undecided(f"the certificate is rejected: {why}")
         report = report_of(task, method, rejected, time.monotonic() - start)
@@ -106,44 +148,47 @@ def check_certificate(
     return report_of(task, method, outcome, time.monotonic() - start)
 
 
-def _certified_by_lanes(task: Task, path: Path, start: float) -> Report:
-    """The same for a claim that is proved lane by lane."""
-    try:
-        certificate = certificate_of(task.model)
-        outcome = agreed(task, check_lanes(task.model, certificate))
-    except Rejected as why:
-        outcome = _undecided(f"no certificate was written: {why}")
-    except (MemoryError, RecursionError) as error:
-        outcome = _undecided(f"no certificate was written: {too_large(error)}")
-    seconds = round(time.monotonic() - start, 3)
-    if outcome.proved:
-        write_lanes(path, certificate, seconds)
-    return report_of(task, "lanes", outcome, seconds)
-
-
-def _accepted(task: Task, path: Path) -> Outcome:
-    """What a certificate of either kind shows. Raises Rejected if it does not hold, ProgramError if
-    it is none.
+def _accepted(task: Task, data: dict[str, Any], path: Path) -> Outcome:
+    """What a certificate of any kind shows. Raises Rejected if it does not hold, ProgramError
+    if it is none.
     """
-    if is_lane_certificate(path):
-        return agreed(task, check_lanes(task.model, read_lanes(path)))
-    certificate = read_certificate(path)
-    with uncollected():
-        found = check(task.model, certificate)
-    return gated(task, found)
+    try:
+        if data.get("format") == FORMAT_OF_LAYERS:
+            layer = layer_certificate_of(data)
+            shown = check_layer(task.model, task.claim, layer)
+            return replace(layer_outcome(task, layer, shown), declined=False)
+        if data.get("format") == LANE_FORMAT:
+            lanes = lanes_from_json(data)
+            _has_rules(task)
+            return agreed(task, check_lanes(task.model, lanes))
+        certificate = from_json(data)
+    except WeightsError as error:
+        raise ProgramError(str(error.of(path))) from None
+    _has_rules(task)
+    return gated(task, check(task.model, certificate))
 
 
-def proof_hash(certificate: Certificate | LaneCertificate) -> str:
-    """The SHA-256 of a certificate, as it is written to a file but for the seconds it took."""
-    if isinstance(certificate, LaneCertificate):
-        return lanes_hash(certificate)
-    return certificate_hash(certificate)
+def _has_rules(task: Task) -> None:
+    """Raise ProgramError for weights without a program: only one layer of them has a proof. Raises
+    Rejected where the claim is not that of the program, which alone is read there.
+    """
+    program = task.model.program
+    if program is not None and program.claim is not task.claim:
+        raise Rejected("it is a certificate of another claim")
+    if program is None:
+        raise ProgramError(
+            "the model has no rules, and so no proof of this kind",
+            (task.model.name,),
+        )
 
 
 def _undecided(reason: str) -> Outcome:
     return Outcome(Tally(), decided=False, reason=reason)
 
 
-def _task(model: Model, progress: Progress, deadline: float) -> Task:
+def _task(
+    model: Model, claim: Claim | None, progress: Progress, deadline: float
+) -> Task:
     """The task of proving the claim. Raises ProgramError where there is no claim."""
-    return Task(model, claim_of(model), Budget(), deadline, progress)
+    held = claim_of(model) if claim is None else claim
+    return Task(model, held, Budget(), deadline, progress)

@@ -5,11 +5,12 @@ additions, without running the contexts one by one.
     checker    it shares no bound with the prover, and accepts the proof  checker/
     gate       real runs say the same                                     gate.py
 
-Only what passed all three is `proved`, and its numbers are the checker's. What the method cannot
-decide is left to the next method, with the reason, and with the context that was least certain,
-which is then asked by itself. If a real run disagrees with a proof, that is a bug of ours: the
-verdict is unknown, and no other method is asked. Rules of this file: a proof is counted as a
-tally like any other, so that the report is the same.
+One attention layer is asked first whether its texts can be bounded in classes (separable/): that
+needs no rules. Only what passed all three is `proved`, and its numbers are the checker's. What the
+method cannot decide is left to the next method, with the reason, and with the context that was
+least certain, which is then asked by itself. If a real run disagrees with a proof, that is a bug
+of ours: the verdict is unknown, and no other method is asked. Rules of this file: a proof is
+counted as a tally like any other, so that the report is the same.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ from handcraft.proof.checker import Found
 from handcraft.proof.gate import Disagreement, Gate
 from handcraft.proof.prover.network import Undecided
 from handcraft.proof.prover.recorder import Recorded, Recorder
+from handcraft.proof.separable.method import (
+    OtherClaim,
+    layer_outcome,
+    recorded_layer,
+)
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 
@@ -37,16 +43,28 @@ def certified(task: Task) -> Outcome:
     """Return a proof that was checked and compared with real runs, or the reason why there
     is none.
     """
+    why = Undecided("the model has no rules, and so no proof")
+    layer = None
+    try:
+        layer = layer_outcome(task, *recorded_layer(task))
+    except OtherClaim:
+        pass
+    except Undecided as other:
+        why = other
+    except MemoryError as error:
+        why = Undecided(too_large(error))
+    if layer is not None and (layer.proved or not layer.decided):
+        return layer
     program = task.model.program
     if program is None or program.claim is not task.claim:
         # the checker reads the claim of the model's program, and no other
-        return undecided(Undecided("the model has no rules, and so no proof"))
+        return layer or undecided(why)
     try:
         certificate, found = recorded(task)
     except Undecided as why:
-        return undecided(why)
+        return layer or undecided(why)
     except (MemoryError, RecursionError) as error:
-        return Outcome(
+        return layer or Outcome(
             Tally(),
             decided=False,
             reason=f"not proved: {too_large(error)}",

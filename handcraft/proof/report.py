@@ -9,7 +9,9 @@ from typing import Any, Literal
 from handcraft.core.errors import either
 
 # only a certificate is rejected
-Verdict = Literal["proved", "checked", "refuted", "unknown", "rejected"]
+Verdict = Literal[
+    "proved", "bounded", "checked", "refuted", "unknown", "rejected"
+]
 OPTIONAL = (  # reported where there is one
     "max_probability_error",
     "max_lane_error",
@@ -25,10 +27,14 @@ OPTIONAL = (  # reported where there is one
     "departures",
     "unsaid",
     "row",
+    "accuracy_at_least",
+    "covered",
     "longest",
 )
+ENOUGH = 0.5  # a bound below this decides nothing
 EXIT_CODES: dict[Verdict, int] = {
     "proved": 0,
+    "bounded": 0,
     "checked": 0,
     "refuted": 1,
     "unknown": 3,
@@ -93,6 +99,8 @@ class Report:
                     whose meaning nobody said
     row             of a counterexample to a table of endings, the ending that decides there, and
                     the line of the claim
+    accuracy_at_least, covered   of a bound: the number of contexts that are surely right, and
+                    their share of `checked`, rounded down
     longest         of a proof, if it was asked for: up to how many tokens it holds, where the last
                     row of `wpe` is repeated (handcraft.proof.longest)
     """
@@ -123,6 +131,8 @@ class Report:
     departures: list[dict[str, Any]] | None = None
     unsaid: list[str] | None = None
     row: dict[str, Any] | None = None
+    accuracy_at_least: float | None = None
+    covered: int | None = None
     longest: int | None = None
 
     @property
@@ -140,8 +150,10 @@ class Report:
     @property
     def exit_code(self) -> int:
         """The exit code: 0 where the claim holds, 1 where it or its certificate is refuted, 3 where
-        it is undecided.
+        it is undecided, or less than half is certain.
         """
+        if self.verdict == "bounded" and (self.accuracy_at_least or 0) < ENOUGH:
+            return EXIT_CODES["unknown"]
         return EXIT_CODES[self.verdict]
 
     def to_json(self) -> dict[str, Any]:

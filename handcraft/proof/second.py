@@ -91,6 +91,12 @@ class Second:
             return np.zeros(len(expected), dtype=bool)
         with np.errstate(all="ignore"):
             slack = self.slack(expected, found)
+        return self.may_turn(slack)
+
+    def may_turn(self, slack: Array) -> Array:  # [...] -> [...] bool
+        """Return which slacks another order could turn."""
+        if not self.wanted or self.within == 0:
+            return np.zeros(slack.shape, dtype=bool)
         return np.isfinite(slack) & (np.abs(slack) <= self.within)
 
     @cached_property
@@ -137,12 +143,24 @@ class Second:
     ) -> Array:  # [n, ...] -> [n] bool
         with np.errstate(all="ignore"):
             slack = self.slack(expected, found)
-            same = np.abs(slack - self.slack(expected, wide)) <= apart * np.abs(
-                slack
-            )
-            return np.isinf(slack) | (
-                same & (np.abs(slack) > bits * self.u * self._size(found))
-            )
+            more = self.slack(expected, wide)
+            return self.agree(slack, more, self._size(found), apart, bits)
+
+    def agree(
+        self,
+        slack: Array,
+        more: Array,
+        size: Array,
+        apart: float = 1 / FAR,
+        bits: float = FAR,
+    ) -> Array:  # [...] each -> [...] bool
+        """Return where a slack and that with more digits are the same, and more than the last bits
+        of what they are computed from, which is of this size: by so much as `far` wants.
+        """
+        with np.errstate(all="ignore"):
+            same = np.abs(slack - more) <= apart * np.abs(slack)
+            large = np.abs(slack) > bits * self.u * size
+            return np.asarray(np.isinf(slack) | (same & large))
 
     def _size(self, found: Pass) -> Array:  # -> [n]
         """Return the size of what a slack is computed from: its rounding may be that of the

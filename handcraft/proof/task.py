@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, hint, printable
@@ -24,6 +25,7 @@ from handcraft.program.contexts import count_domain
 from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.judge import Judge
 from handcraft.proof.lanes.certificate import LaneCertificate
+from handcraft.proof.separable.certificate import LayerCertificate
 from handcraft.proof.tally import Tally
 
 DRAWN = 20_000  # contexts or prompts, where they are drawn
@@ -113,6 +115,9 @@ class Task:
         return count_domain(self.claim, self.model.vocabulary, self.model.n_ctx)
 
 
+AnyCertificate: TypeAlias = Certificate | LaneCertificate | LayerCertificate
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The counts of a method, whether they decide, and why the verdict is not stronger.
@@ -123,7 +128,9 @@ class Outcome:
     proved       True if the claim holds for every context, in any order of float operations
     error_bound  of a proof, the largest radius of a difference of logits, of a probability or
                  of a lane
-    certificate  of a proof, what the checker accepted
+    bounded      True if what is known is how many contexts are surely right: `covered`; a
+                 counterexample among the others changes nothing
+    certificate  of a proof or a bound, what the checker accepted
     """
 
     tally: Tally
@@ -135,4 +142,6 @@ class Outcome:
     proved: bool = False
     error_bound: float | None = None
     assumptions: tuple[str, ...] = ()
-    certificate: Certificate | LaneCertificate | None = None
+    bounded: bool = False
+    covered: int | None = None
+    certificate: AnyCertificate | None = None

@@ -29,7 +29,6 @@ from handcraft.claims.reference import Reference
 from handcraft.core.errors import ProgramError, hint, printable
 from handcraft.model import Model
 from handcraft.proof.by_lanes import by_lanes
-from handcraft.proof.checker.certificate import Certificate
 from handcraft.proof.claimed import (
     check_same,
     check_steady,
@@ -37,13 +36,21 @@ from handcraft.proof.claimed import (
     held_to_claim,
 )
 from handcraft.proof.enumerate.method import exhaustive
-from handcraft.proof.lanes.certificate import LaneCertificate
 from handcraft.proof.prove import certified
 from handcraft.proof.report import Counterexample, Report, Verdict
 from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
 from handcraft.proof.strayed import strayed
 from handcraft.proof.tally import Tally, Wrong
-from handcraft.proof.task import Budget, Outcome, Progress, Spread, Task
+from handcraft.proof.task import (
+    AnyCertificate,
+    Budget,
+    Outcome,
+    Progress,
+    Spread,
+    Task,
+)
+
+_DIGITS = 10**10  # of a share that is certain
 
 
 def sampled(task: Task) -> Outcome:
@@ -117,7 +124,7 @@ def verify_with_proof(
     progress: Progress = silent,
     spread: Spread | None = None,
     claim: Claim | None = None,
-) -> tuple[Report, Certificate | LaneCertificate | None]:
+) -> tuple[Report, AnyCertificate | None]:
     """The report of `verify`, and the certificate behind it where there is one."""
     _check_methods(methods)
     if claim is None:
@@ -157,11 +164,15 @@ def _decided(task: Task, methods: Sequence[str]) -> tuple[str, Outcome]:
     show to be right is judged by itself.
     """
     declined: list[Outcome] = []
+    bound: tuple[str, Outcome] | None = None
     for method in methods:
         outcome = METHODS[method](task) or _too_many(task)
         if not outcome.declined:
             break
         declined.append(outcome)
+        bound = (method, outcome) if outcome.bounded else bound
+    if bound is not None and not outcome.decided and not outcome.tally.worst:
+        method, outcome = bound
     asked = [_asked(task, outcome.tally, earlier) for earlier in declined]
     unproved = [
         found.reason + run
@@ -238,7 +249,7 @@ def report_of(
         checked=tally.checked,
         accuracy=(
             tally.correct / tally.checked
-            if tally.checked and measures == "token"
+            if tally.checked and measures == "token" and outcome.covered is None
             else None
         ),
         min_margin=tally.min_margin
@@ -257,8 +268,19 @@ def report_of(
         every_context=_all_drawn(task, method, tally),
         failed=["claim"] if verdict == "refuted" else None,
         row=_row(task, tally.worst),
+        covered=outcome.covered,
+        accuracy_at_least=_share(task, outcome),
         **_explained(task, tally),
     )
+
+
+def _share(task: Task, outcome: Outcome) -> float | None:
+    """The share of contexts that are surely right, in ten digits and rounded down; None where there
+    is no bound.
+    """
+    if outcome.covered is None:
+        return None
+    return outcome.covered * _DIGITS // task.size / _DIGITS
 
 
 def _all_drawn(task: Task, method: str, tally: Tally) -> bool | None:
@@ -296,6 +318,8 @@ def _verdict(task: Task, outcome: Outcome) -> tuple[Verdict, str | None]:
     """The verdict, and why it is not stronger."""
     tally = outcome.tally
     reason = outcome.reason
+    if outcome.bounded:
+        return "bounded", reason
     if tally.worst:
         return "refuted", None
     if not tally.checked and outcome.decided:

@@ -3,6 +3,7 @@
     model_tables.py    explained matrices, traces, differences, the list of programs
     verdict_tables.py  the report of a verification, the errors of exp and tanh
     state_tables.py    a chain of states
+    reading_tables.py  what is read off weights
 
 Rules of these files: only they import rich; every text from a program passes `printable` and is
 shown without markup; a wide matrix is cut into pieces that fit, so that no column is squeezed to

@@ -15,6 +15,7 @@ from handcraft.results.tables import plain_table, safe
 
 VERDICT_STYLES = {
     "proved": "bold green",
+    "bounded": "yellow",
     "checked": "green",
     "refuted": "bold red",
     "unknown": "yellow",
@@ -40,8 +41,7 @@ def _lines(found: Report) -> Iterator[str]:
     yield (
         f"contexts    {found.contexts:,} covered, {found.checked:,} where the claim speaks"
     )
-    if found.accuracy is not None and not (wrong and found.method == "sampled"):
-        yield f"accuracy    {found.accuracy:.10g}"
+    yield from _accuracy(found)
     if found.min_margin is not None and not wrong:
         at = found.min_margin_at  # None where a proof does not say where
         place = (
@@ -68,6 +68,18 @@ def _lines(found: Report) -> Iterator[str]:
     if found.reason:
         yield f"because     {found.reason}"
     yield from _wrong(found) if wrong else _strayed(found)
+
+
+def _accuracy(found: Report) -> Iterator[str]:
+    """How many contexts are right, or surely right."""
+    if found.covered is not None:
+        yield (
+            f"accuracy    at least {found.accuracy_at_least:.10g}:"
+            f" {found.covered:,} are surely right, in any order of summation"
+        )
+    ended = found.counterexample is not None and found.method == "sampled"
+    if found.accuracy is not None and not ended:
+        yield f"accuracy    {found.accuracy:.10g}"
 
 
 def _wrong(found: Report) -> Iterator[str]:

@@ -36,7 +36,7 @@ class ShownReport(ShownResult, Report):
     def trace(self) -> Trace | None:
         """The forward pass of the counterexample; what is not finite is shown as it is."""
         wrong = self.counterexample
-        if wrong is None:
+        if wrong is None or self.verdict == "bounded":
             return None
         return self.model.trace(wrong.tokens, wrong.position, checked=False)
 
@@ -83,7 +83,7 @@ def verify(
     spread: Spread | None = None,
     progress: Progress = silent,
 ) -> ShownReport:
-    """The report on what a program claims: proved, or checked, or refuted by a counterexample.
+    """The report on what a program claims: proved, bounded, checked, or refuted by a text.
 
     method  lanes, certificate, exhaustive or sampled: only these are tried, in this order
     budget  at most so many contexts (10000), or seconds ("30s")

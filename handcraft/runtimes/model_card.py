@@ -139,6 +139,8 @@ def _found(report: Report, claim: Claim) -> str:
         f" ({report.method}, {report.dtype})"
     )
     lines = [f"**{report.verdict}**: {counts}."]
+    if report.covered is not None:
+        lines.append(f"{report.covered:,} {claim.unit} are surely right.")
     if report.min_margin is not None and report.min_margin > 0:
         right, others = (
             ("a right token", "every wrong one")

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from handcraft.claims.kinds import Claim
 from handcraft.core.errors import ProgramError, WeightsError, printable
 from handcraft.core.weights import (
     parse_json,
@@ -120,15 +121,15 @@ def weights_hash(model: Model) -> str:
     return sha256(to_safetensors(model.weights))
 
 
-def claim_hash(model: Model) -> str:
+def claim_hash(model: Model, alone: Claim | None = None) -> str:
     """Return the SHA-256 of what the claim means: its JSON without source lines, the
-    vocabulary, and how the model runs.
+    vocabulary, and how the model runs. `alone` is a claim that stands in no program.
     """
-    claim = (
-        model.program.model_dump(mode="json")["claim"]
-        if model.program
-        else None
-    )
+    claim = None
+    if alone is not None:
+        claim = alone.model_dump(mode="json")
+    elif model.program:
+        claim = model.program.model_dump(mode="json")["claim"]
     runs = [
         model.causal,
         model.activation,
@@ -166,7 +167,13 @@ def write_certificate(path: Path, certificate: Certificate) -> None:
     """Write the certificate to a file, completely or not at all. Raises ProgramError if it
     is too large to be read again.
     """
-    data = _written(certificate)
+    write_json(path, _written(certificate))
+
+
+def write_json(path: Path, data: bytes) -> None:
+    """Write a certificate of any kind to a file, completely or not at all. Raises ProgramError if
+    it is too large to be read again.
+    """
     if len(data) > _MOST_BYTES:
         raise ProgramError(
             f"the certificate has {len(data)} bytes, and at most {_MOST_BYTES} are read again"
@@ -237,10 +244,20 @@ def read_certificate(path: Path) -> Certificate:
     file is not one.
     """
     try:
+        return from_json(read_certificate_json(path))
+    except WeightsError as error:
+        raise ProgramError(str(error.of(path))) from None
+
+
+def read_certificate_json(path: Path) -> dict[str, Any]:
+    """Return the plain data of a certificate of any kind. Raises ProgramError, with the
+    file's name, if it is not JSON of a modest size.
+    """
+    try:
         data = read_bytes(path, _MOST_BYTES)
         data = _unpacked(data) if path.suffix == ".gz" else data
         _modest(data)
-        return from_json(parse_json(data, _MOST_BYTES))
+        return parse_json(data, _MOST_BYTES)
     except WeightsError as error:
         raise ProgramError(str(error.of(path))) from None
 

@@ -17,8 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from handcraft.claims.prompt_language import Language
 from handcraft.proof.enumerate.checkpoint import Book
 from handcraft.proof.enumerate.identity import identity
+from handcraft.proof.enumerate.prompts import count_prompts
 from handcraft.proof.enumerate.units import Units, Work, is_fast
 from handcraft.proof.enumerate.whole import count_told
 from handcraft.proof.enumerate.workers import count_units, is_spread
@@ -33,9 +35,7 @@ def exhaustive(task: Task) -> Outcome | None:
         return None
     if task.claim.asks_prompts:
         prompts = task.claim.language(task.model.n_ctx, task.model.vocabulary)
-        tally = check_prompts(
-            task.judge, prompts, task.deadline, task.progress, task.size
-        )
+        tally = _prompts(task, prompts)
     elif task.claim.whole_text and task.claim.of_some_texts:
         tally = Tally()
         count_told(task.judge, tally, task.claim, partial(_go_on, task))
@@ -48,6 +48,16 @@ def exhaustive(task: Task) -> Outcome | None:
             reason=f"the time was over after {tally.contexts:,} of {task.size:,} contexts",
         )
     return Outcome(tally, decided=True)
+
+
+def _prompts(task: Task, prompts: Language) -> Tally:
+    """Count every prompt, many at once where that can be."""
+    tally = count_prompts(task.judge, partial(_go_on, task))
+    if tally is not None:
+        return tally
+    return check_prompts(
+        task.judge, prompts, task.deadline, task.progress, task.size
+    )
 
 
 def _go_on(task: Task, done: int) -> bool:

@@ -39,12 +39,10 @@ from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from handcraft.core.errors import ClusterError, MissingExtraError, printable
 from handcraft.files.program_file import PROGRAM_MODULE
-from handcraft.proof.enumerate.units import Work
-from handcraft.proof.tally import Tally
 from handcraft.proof.task import Spread
 
 PATIENCE = 3  # how often in a row processes may die before any unit comes back
@@ -52,8 +50,19 @@ PATIENCE = 3  # how often in a row processes may die before any unit comes back
 _TOGETHER = 4
 CONNECT = 20  # seconds to reach a cluster
 
+Counted_co = TypeVar("Counted_co", covariant=True)
+
+
+class UnitsOfWork(Protocol[Counted_co]):
+    """Work in units, each counted by itself; whatever it is, it travels to other processes."""
+
+    def count(self, index: int, /) -> tuple[Counted_co, bool]:
+        """What a unit comes to, and True if that is all of it."""
+        ...
+
+
 Call = tuple[bytes, int]  # the work and the number of a unit
-Pool = Callable[[Iterable[Call]], Iterator[tuple[int, Tally]]]
+Pool = Callable[[Iterable[Call]], Iterator[tuple[int, Any]]]
 Failures = tuple[
     type[BaseException], ...
 ]  # what a pool raises where a process has died
@@ -65,9 +74,12 @@ def is_spread(spread: Spread) -> bool:
 
 
 def count_units(
-    work: Work, units: Sequence[int], spread: Spread, go_on: Callable[[], bool]
-) -> Generator[tuple[int, Tally]]:
-    """The tally of each unit with its number, each once, as they come; no more are begun when
+    work: UnitsOfWork[Counted_co],
+    units: Sequence[int],
+    spread: Spread,
+    go_on: Callable[[], bool],
+) -> Generator[tuple[int, Counted_co]]:
+    """What each unit comes to with its number, each once, as they come; no more are begun when
     `go_on` says so.
     """
     missing = set(units)
@@ -99,9 +111,7 @@ def count_units(
                     ) from None
 
 
-def _one_by_one(
-    jobs: int, calls: Iterable[Call]
-) -> Iterator[tuple[int, Tally]]:
+def _one_by_one(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Any]]:
     """The result of each unit as it is done."""
     from joblib import Parallel, delayed
 
@@ -122,7 +132,7 @@ def _one_by_one(
             found.close()
 
 
-def _in_lists(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
+def _in_lists(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Any]]:
     """The results of a backend that gives back whole lists, as ray does: a few units for each
     process at a time.
     """
@@ -136,18 +146,18 @@ def _in_lists(jobs: int, calls: Iterable[Call]) -> Iterator[tuple[int, Tally]]:
         )
 
 
-def _count(payload: bytes, index: int) -> tuple[int, Tally]:
+def _count(payload: bytes, index: int) -> tuple[int, Any]:
     with redirect_stdout(sys.stderr):  # what an author's function prints
         return index, _unpacked(payload).count(index)[0]
 
 
 @lru_cache(maxsize=1)
-def _unpacked(payload: bytes) -> Work:
-    work: Work = pickle.loads(payload)  # noqa: S301  # of the process that asked us
+def _unpacked(payload: bytes) -> UnitsOfWork[Any]:
+    work: UnitsOfWork[Any] = pickle.loads(payload)  # noqa: S301  # of the process that asked us
     return work
 
 
-def _packed(work: Work) -> bytes:
+def _packed(work: UnitsOfWork[Any]) -> bytes:
     """The work as bytes, once for all units; the author's program travels along, since no
     worker could import it.
     """
@@ -223,7 +233,7 @@ def _dask(spread: Spread) -> Iterator[tuple[Pool, Failures]]:
 
 def _by_dask(
     distributed: Any, client: Any, calls: Iterable[Call]
-) -> Iterator[tuple[int, Tally]]:
+) -> Iterator[tuple[int, Any]]:
     """The result of each unit as it is done, with some for each worker on their way."""
     waiting = iter(calls)
     underway = distributed.as_completed([], loop=client.loop)

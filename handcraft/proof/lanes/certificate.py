@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from handcraft.core.errors import ProgramError, WeightsError
-from handcraft.core.weights import parse_json, read_bytes, sha256
+from handcraft.core.weights import sha256
 from handcraft.core.writing import write_atomically
 from handcraft.sequence.expression import Expression
 
@@ -131,30 +131,9 @@ def _invariant(row: Any) -> Invariant:
     return Invariant(row["after"], row["lane"], holds, float(row["radius"]))
 
 
-def is_lane_certificate(path: Path) -> bool:
-    """True if a file says that it is one; False also where it cannot be read."""
-    try:
-        data = parse_json(read_bytes(path, MOST_LANE_BYTES), MOST_LANE_BYTES)
-    except (WeightsError, ProgramError, OSError):
-        return False
-    return isinstance(data, dict) and data.get("format") == LANE_FORMAT
-
-
-def read_lanes(path: Path) -> LaneCertificate:
-    """The certificate of a file. Raises ProgramError, with the file's name, if it is none."""
-    try:
-        return lanes_from_json(
-            parse_json(read_bytes(path, MOST_LANE_BYTES), MOST_LANE_BYTES)
-        )
-    except WeightsError as error:
-        raise ProgramError(str(error.of(path))) from None
-
-
-def write_lanes(
-    path: Path, certificate: LaneCertificate, seconds: float
-) -> None:
+def write_lanes(path: Path, certificate: LaneCertificate) -> None:
     """Write the certificate to a file, completely or not at all."""
-    write_atomically(path, _written(replace(certificate, seconds=seconds)))
+    write_atomically(path, _written(certificate))
 
 
 def lanes_hash(certificate: LaneCertificate) -> str:

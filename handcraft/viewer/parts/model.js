@@ -51,7 +51,7 @@ import { Prompts } from './prompt.js';
  */
 /**
  * @typedef {object} Verdict  what `handcraft verify --json` says, by its names in `report`
- * @property {string} verdict 'proved', 'checked', 'refuted', 'unknown'
+ * @property {string} verdict 'proved', 'bounded', 'checked', 'refuted', 'unknown'
  * @property {string} method
  * @property {number | null} margin the least
  * @property {string[] | null} leastMarginAt the tokens of the context where it occurs

@@ -66,6 +66,7 @@ function details({ model }) {
     ['claim', model.claim.text],
     ['contexts', `${contexts} covered, ${checked} where the claim speaks`],
     ['accuracy', accuracy !== null && number(accuracy)],
+    ['accuracy at least', report.accuracy_at_least && `${report.accuracy_at_least}: ${report.covered} are surely right`],
     ['least margin', margin !== null && number(margin)],
     ['least margin after', leastMarginAt && textOf(leastMarginAt) + place(report.min_margin_position)],
     ['rounding', errorBound !== null && `at most ${number(errorBound)}, in any order of summation`],
