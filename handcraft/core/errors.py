@@ -153,6 +153,8 @@ def printable(text: str) -> str:
     Token names come from other people's files and are shown in terminals and pages, where escape
     sequences, C1 controls and bidirectional marks must be visible characters.
     """
+    if text.isprintable():  # nearly every text is
+        return text
     return "".join(c if c.isprintable() else _escaped(ord(c)) for c in text)
 
 

@@ -163,8 +163,9 @@ def is_nest(value: object) -> bool:
     """True for a list of any kind; a text, a table, a slot and a rule can be iterated too, and an
     array of no dimension cannot.
     """
-    listed = isinstance(value, Iterable) and getattr(value, "shape", None) != ()
-    return listed and not isinstance(value, str | bytes | Mapping | Frozen)
+    if isinstance(value, str | bytes | Mapping | Frozen):
+        return False
+    return isinstance(value, Iterable) and getattr(value, "shape", None) != ()
 
 
 def _readable(error: ValidationError, kind: type[BaseModel]) -> ProgramError:

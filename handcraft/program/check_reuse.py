@@ -40,6 +40,8 @@ def reuse_problems(
     embedding: Sequence[Slot], blocks: Sequence[Block]
 ) -> Iterator[tuple[int, str]]:
     """For each slot that cannot reuse the lanes it asks for, its index in the embedding and why."""
+    if all(slot.reuse is None for slot in embedding):
+        return
     slots = {slot.name: slot for slot in embedding}
     names = list(slots)
     uses = uses_of(embedding, blocks)
@@ -174,8 +176,11 @@ def _mlp_uses(mlp: MLP, when: int) -> Iterator[tuple[Lane, Use]]:
 
 
 def _added(adds: Affine, when: int) -> Iterator[tuple[Lane, Use]]:
+    if not adds.terms:
+        return
+    more, less = Use(when, "write", 1.0), Use(when, "write", -1.0)
     for lane, amount in adds.terms:
-        yield lane, Use(when, "write", math.copysign(1.0, amount))
+        yield lane, more if math.copysign(1.0, amount) > 0 else less
 
 
 def _table_signs(

@@ -54,6 +54,16 @@ class Sheet:
         array[index] += value
         self.entries.append(Entry(matrix, row, column, value, reason))
 
+    def write_row(
+        self, matrix: str, row: int, cells: dict[int, float], reason: Reason
+    ) -> None:
+        """The same for several cells of a row, {column: value}, in one go."""
+        self.arrays[matrix][row, list(cells)] += list(cells.values())
+        self.entries += [
+            Entry(matrix, row, column, value, reason)
+            for column, value in cells.items()
+        ]
+
     def write_affine(
         self,
         matrix: str,
@@ -240,9 +250,8 @@ def _compile_mlp(
         reason = _reason(
             (*path, "adds"), f"adds {neuron.adds}{note}", neuron.source
         )
-        for lane, amount in neuron.adds.terms:
-            value = amount / sharpness
-            sheet.write(f"{at}.c_proj.w", j, column[lane], value, reason)
+        cells = {column[lane]: x / sharpness for lane, x in neuron.adds.terms}
+        sheet.write_row(f"{at}.c_proj.w", j, cells, reason)
     path = (*mlp_path(layer, block), "adds")
     reason = _reason(path, f"adds {mlp.adds} everywhere", mlp.source)
     for lane, amount in mlp.adds.terms:
