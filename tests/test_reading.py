@@ -15,7 +15,7 @@ import handcraft as package
 from handcraft import Head, Model, Program, position, scratch, slot, token
 from handcraft.analysis.reading.fitting import shared_out
 from handcraft.analysis.reading.in_place import weights_as_rules
-from handcraft.analysis.reading.texts import drawn_texts
+from handcraft.analysis.reading.texts import texts_to_read
 from handcraft.analysis.reading.whole import ReadModel, read_model
 from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import Weights, convert, trace
@@ -324,7 +324,7 @@ def test_explained_is_the_attention_in_common() -> None:
     """Against a plain loop: the sum of the lesser shares, over the queries of the second half."""
     model = drawn(0.3)
     found = package.read(model).heads[0]
-    texts = drawn_texts(model, None)
+    texts = texts_to_read(model, None)
     shares = []
     for ids in texts.tokens[1::2]:
         pattern = trace(ids, model.weights, **model.config)[

@@ -52,7 +52,7 @@ class ReadTexts:
         )
 
 
-def drawn_texts(model: Model, claim: Claim | None) -> ReadTexts:
+def texts_to_read(model: Model, claim: Claim | None) -> ReadTexts:
     """Texts of a claim, or of the vocabulary where there is none."""
     prompts = claim is not None and claim.asks_prompts
     n_seq = model.n_ctx if prompts else min(model.n_ctx, LONGEST_TEXT)

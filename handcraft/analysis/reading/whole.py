@@ -22,7 +22,7 @@ from handcraft.analysis.reading.heads import (
 from handcraft.analysis.reading.in_place import is_written, weights_as_rules
 from handcraft.analysis.reading.relations import Scene
 from handcraft.analysis.reading.standing import Recipe, recipes_of
-from handcraft.analysis.reading.texts import ReadTexts, drawn_texts
+from handcraft.analysis.reading.texts import ReadTexts, texts_to_read
 from handcraft.analysis.reading.watching import (
     HeadPlace,
     Watched,
@@ -163,7 +163,7 @@ def read_model(model: Model, claim: Claim | None) -> ReadModel:
 
     Raises PromptError for a claim of a single text.
     """
-    texts = drawn_texts(model, claim)
+    texts = texts_to_read(model, claim)
     heads = tuple(_Heads(model, texts))
     origin = "random texts" if claim is None else "its claim"
     return ReadModel(model, claim, heads, len(texts.tokens), origin)
