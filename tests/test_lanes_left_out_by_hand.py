@@ -39,6 +39,7 @@ from handcraft.proof.lanes import (
     head_choice,
     head_mean,
     head_sum,
+    logits,
     numbers,
     stream,
 )
@@ -339,7 +340,7 @@ LEFT_OUT: dict[str, tuple[Callable[[], Model], Any, str, Any]] = {
         "claim_of_tag",
         any_claim,
     ),
-    "the radius of a margin": (nearly_whole, check, "_margin", without_error),
+    "the radius of a margin": (nearly_whole, logits, "_margin", without_error),
 }
 
 

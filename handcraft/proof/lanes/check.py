@@ -12,6 +12,7 @@ the weights or the list; what is not shown is Rejected, with the reason.
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,7 +27,7 @@ from handcraft.language.affine import Lane as Column
 from handcraft.model import Model
 from handcraft.proof.assumptions import ASSUMPTIONS
 from handcraft.proof.checker.certificate import claim_hash, weights_hash
-from handcraft.proof.checker.zonotope import UP, Rejected, Zonotope
+from handcraft.proof.checker.zonotope import UP, Rejected
 from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
 from handcraft.proof.lanes.contexts import (
@@ -35,7 +36,7 @@ from handcraft.proof.lanes.contexts import (
 )
 from handcraft.proof.lanes.derived import count_rows, of_few_rows
 from handcraft.proof.lanes.echoed import asks_for_echoes
-from handcraft.proof.lanes.forms import Form, over
+from handcraft.proof.lanes.forms import Form
 from handcraft.proof.lanes.greatest import (
     either_way,
     holding,
@@ -43,6 +44,7 @@ from handcraft.proof.lanes.greatest import (
     margin_of_most,
 )
 from handcraft.proof.lanes.lengths import asked_contexts, check_stop
+from handcraft.proof.lanes.logits import margin_of
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.next_meaning import NextMeaning, said_next
 from handcraft.proof.lanes.numbers import gathered
@@ -180,7 +182,9 @@ class _OfTexts:
         if any(x.after not in self.passed for x in self.wanted):
             raise Rejected("an invariant stands after no sublayer")
         form = claimed.of(self.said)
-        margin, error, silent = margin_of(self.model, stream, form)
+        margin, error, silent = margin_of(
+            self.model, stream.logits(form.labels), form
+        )
         contexts = self._contexts(stream)
         spoken = self.spoken(symbols, form) if silent else None
         found = tuple(self.found)
@@ -311,7 +315,9 @@ class _OfPrompts:
         self._check_stop(contexts, symbols, form)
         stream = self._followed(contexts.begin, symbols)
         with symbols.of_asked(True):
-            margin, error, silent = margin_of(self.model, stream, form)
+            margin, error, silent = margin_of(
+                self.model, stream.logits(form.labels), form
+            )
         if silent:
             raise Rejected("the claim may have no answer")
         return margin, error
@@ -349,46 +355,6 @@ class _OfPrompts:
         meaning.name_found(self.answer)
         with symbols.of_asked(True):
             return symbols, of_few_rows(symbols, form)
-
-
-def margin_of(
-    model: Model, stream: LaneStream, form: Form
-) -> tuple[float, float, bool]:
-    """The least margin of the right token, which the form is, the greatest error of a difference,
-    and whether the claim may be silent.
-    """
-    if 1 in form.sides:
-        raise Rejected("the claim reads a key position")
-    labels, logits = stream.logits(form.labels)
-    possible = stream.symbols.possible(labels).reshape(-1)
-    right = over(stream.symbols, form, labels).reshape(-1)
-    asked = possible & np.array([x is not None for x in right])
-    ids = model.vocabulary.ids
-    if any(not isinstance(x, str) or x not in ids for x in right[asked]):
-        raise Rejected("the claim may ask for what is no token")
-    if not asked.any():
-        raise Rejected("the claim is silent on every context")
-    wanted = np.array([ids[x] for x in right[asked]])
-    least, error = _margin(logits[asked], wanted)
-    return least, error, bool((possible & ~asked).any())
-
-
-def _margin(logits: Zonotope, right: np.ndarray) -> tuple[float, float]:
-    """The least margin over all rows, and the greatest error of it."""
-    rows = np.arange(len(right))
-    apart = logits.c[rows, right][:, None] - logits.c
-    own = logits.r + logits.r[rows, right][:, None]
-    shared = np.abs(logits.g[rows, right][:, None] - logits.g).sum(axis=2)
-    error = (own + shared) * UP + np.abs(apart) * 2.0**-50
-    margin = apart - error - (np.abs(logits.c) + np.abs(apart)) * 2.0**-50
-    others = np.ones(margin.shape, dtype=bool)
-    others[rows, right] = False
-    if not others.any():
-        raise Rejected("there is a single token")
-    least = float(margin[others].min())
-    if not least > 0:
-        raise Rejected(f"the margin may be {least:.6g}")
-    return least, float(error[others].max())
 
 
 def measured_lanes(
@@ -436,6 +402,9 @@ def _in_few_rows(pass_: _OfTexts | _OfPrompts) -> ShownByLanes:
     try:
         return pass_.run(few=False)
     except TooManyRows as why:
+        # what was computed up to there is let go: tables of symbols refer to each other
+        why.__traceback__ = None
+        gc.collect()
         try:
             return pass_.run(few=True)
         except Rejected:

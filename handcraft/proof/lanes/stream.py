@@ -20,12 +20,18 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
 from handcraft.proof.lanes.attention import HeadReading, keys_of
+from handcraft.proof.lanes.derived import count_rows
 from handcraft.proof.lanes.head_prompt import some_mean
+from handcraft.proof.lanes.logits import LogitRows
 from handcraft.proof.lanes.needed import needed_heads
 from handcraft.proof.lanes.numbers import (
+    MOST_GATHERED,
     LaneNumbers,
+    at_rows,
     gathered,
+    in_blocks,
     lanes_of,
+    read_together,
     simpler,
     single,
 )
@@ -35,6 +41,7 @@ from handcraft.proof.lanes.symbols import (
     AT_TOKEN,
     Labels,
     Symbols,
+    TooManyRows,
 )
 
 _OVERFLOW = 2.0**100  # any number is smaller
@@ -199,9 +206,21 @@ class LaneStream:
         read = [int(i) for i in np.flatnonzero(w) if not lanes[int(i)].is_zero]
         if not read:
             return single(b)
-        labels, rows, errors = gathered(self.symbols, [lanes[i] for i in read])
-        found = self.floats.linear(rows, w[read][:, None], np.array([b]))
-        (lane,) = lanes_of(self.symbols, labels, found, errors)
+        labels, own, errors = read_together(
+            self.symbols, [lanes[i] for i in read]
+        )
+        rows = np.arange(count_rows(self.symbols, labels))
+        if len(rows) * len(own) * (len(errors) + 2) > MOST_GATHERED:
+            raise TooManyRows("what is read together has too many rows")
+        found = [
+            self.floats.linear(
+                at_rows(self.symbols, own, labels, some),
+                w[read][:, None],
+                np.array([b]),
+            )
+            for some in in_blocks(rows, len(own) * (len(errors) + 2))
+        ]
+        (lane,) = lanes_of(self.symbols, labels, _joined(found), errors)
         return lane
 
     def run(
@@ -483,9 +502,7 @@ class LaneStream:
 
     # ------------------------------------------------------------ logits
 
-    def logits(
-        self, labels: Labels
-    ) -> tuple[Labels, Zonotope]:  # -> [n_row, n_vocab]
+    def logits(self, labels: Labels) -> LogitRows:
         """The logits at a position, a row for each values of these symbols and the lanes' own."""
         lanes = self.text if self.asked is None else self.asked
         self._logits_fit()
@@ -496,9 +513,12 @@ class LaneStream:
         ]
         if not read:
             raise Rejected("the logits are all 0")
-        wide, rows, _ = gathered(self.symbols, [lanes[i] for i in read], labels)
-        w = self.wte[:, read].T
-        return wide, self.floats.linear(rows, w, np.zeros(w.shape[1]))
+        wide, own, _ = read_together(
+            self.symbols, [lanes[i] for i in read], labels
+        )
+        return LogitRows(
+            self.symbols, self.floats, own, self.wte[:, read].T, wide
+        )
 
     def _logits_fit(self) -> None:
         """Check that no logit can overflow, asked or not: a run ends at one that is no number."""
@@ -510,6 +530,17 @@ class LaneStream:
             logits = _through(self._sizes, self.wte.T, none)
             if not (logits < _OVERFLOW).all():
                 raise Rejected("a logit could overflow")
+
+
+def _joined(parts: Sequence[Zonotope]) -> Zonotope:
+    """Blocks of rows as one."""
+    if len(parts) == 1:
+        return parts[0]
+    c, r, g = (
+        np.concatenate(x)
+        for x in zip(*((x.c, x.r, x.g) for x in parts), strict=True)
+    )
+    return Zonotope(c, r, g)
 
 
 def _through(sizes: Array, w: Array, b: Array) -> Array:
