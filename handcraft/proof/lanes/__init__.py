@@ -15,7 +15,8 @@
     attention    which selection a head makes: head_sum, head_choice, head_mean
     offered      what a head reads; overflow: that no number can; checked_model: which models
     stream       lanes from the embedding to the logits
-    shown        the least margin, and all that was shown: of_texts, of_prompts
+    logits       the least margin, some rows at a time
+    shown        all that was shown: of_texts, of_prompts
 
     contexts     the texts of a claim on prompts: which token can stand where
     asked        the meaning of an expression at a position that such a claim asks
