@@ -10,16 +10,17 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from random import Random
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
 
 from handcraft import answer, tag
-from handcraft.core.errors import ProgramError
 from handcraft.core.gpt2 import gpt2
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
+from handcraft.sequence import map_
 
 FOLDER = Path(__file__).parents[1] / "programs" / "sequence"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -40,18 +41,25 @@ def tagged(name: str, n: int) -> Model:
 
 
 @cache
-def answering(name: str, n: int) -> Model | None:
+def answering(name: str, n: int) -> Model:
     """The model that answers a prompt with what one of the programs says, for texts of up to n
-    tokens; None where there is none, for its answers are tokens of another kind.
+    tokens. A 10 would be read as the tokens 1 and 0 where these are letters of the text: there it
+    is said in other letters. Where = is an answer, another token stands behind the text.
     """
     found = runpy.run_path(str(FOLDER / f"{name}.py"))
     claim = found["program"].claim
-    try:
-        return answer(
-            found[name], tokens=claim.alphabet, n=n, causal=claim.causal
-        ).build()
-    except ProgramError:
-        return None
+    said, separator = found[name], "="
+    if name == "inversions":
+        said = map_(ascii_lowercase.__getitem__, said, over=range(n))
+    if name == "leader":
+        separator = "|"
+    return answer(
+        said,
+        tokens=claim.alphabet,
+        n=n,
+        causal=claim.causal,
+        separator=separator,
+    ).build()
 
 
 def answers_rightly(model: Model) -> bool:

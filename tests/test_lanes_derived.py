@@ -32,10 +32,17 @@ from test_lanes_wrong import held_to
 from handcraft import Program, answers, tag, token
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes import check, derived, parts, picked_itself
-from handcraft.proof.lanes.check import ShownByLanes, measured_lanes
+from handcraft.proof.lanes import (
+    check,
+    derived,
+    of_prompts,
+    parts,
+    picked_itself,
+)
+from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.contexts import PromptContexts
 from handcraft.proof.lanes.meaning import MeaningForms
+from handcraft.proof.lanes.shown import ShownByLanes
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import Symbols
 from handcraft.proof.verify import verify
@@ -70,10 +77,10 @@ def written(name: str) -> Model:
 @contextmanager
 def any_table_is_large() -> Iterator[None]:
     """A time in which small tables count as large."""
-    of_prompts = PromptContexts.symbols
+    made = PromptContexts.symbols
 
     def few(contexts: PromptContexts, **given: Any) -> Symbols:
-        symbols = of_prompts(contexts, **given)
+        symbols = made(contexts, **given)
         symbols.few = True
         return symbols
 
@@ -122,7 +129,6 @@ def test_two_kinds_of_brackets_are_proved(n: int) -> None:
 def test_the_answers_about_brackets_are_proved() -> None:
     """What is said of a bracket is one of three: it is read, not the two counts it is made of."""
     model = answering("balanced", 10)
-    assert model is not None
     assert measured_lanes(model, ()).margin > 1
 
 
@@ -133,7 +139,6 @@ def test_it_is_proved_where_any_table_is_large(name: str) -> None:
 
 def test_the_answers_are_proved_where_any_table_is_large() -> None:
     model = answering("hist", 3)
-    assert model is not None
     assert shown_of_few(model).margin > 1
 
 
@@ -203,7 +208,6 @@ def test_symbols_are_derived_in_these_tests() -> None:
 @pytest.mark.parametrize("name", ["hist", "balanced", "depth", "run"])
 def test_no_number_of_an_answer_leaves_its_table(name: str) -> None:
     random, model = Random(name), answering(name, 3)
-    assert model is not None
     with any_table_is_large():
         for one in (model, changed(model, random)):
             assert escapes_of_prompts(one, 4, random) == []
@@ -228,7 +232,6 @@ def test_what_is_wrong_is_not_proved(name: str) -> None:
 @pytest.mark.parametrize("name", ["hist", "balanced", "depth"])
 def test_what_answers_wrongly_is_not_proved(name: str) -> None:
     random, model = Random(name), answering(name, 2)
-    assert model is not None
     for _ in range(8):
         mutant = changed(model, random)
         with suppress(Rejected):
@@ -324,5 +327,5 @@ def test_left_out_a_part_of_the_positions_a_wrong_model_is_proved() -> None:
     def one_alone(*given: Any) -> Any:
         return every(*given)[:1]
 
-    with patch.object(check, "asked_parts", one_alone):
+    with patch.object(of_prompts, "asked_parts", one_alone):
         assert measured_lanes(model, ()).margin > 0

@@ -28,9 +28,7 @@ NAMES = ("palindrome", "most_frequent", "sort", "median", "double_hist")
 @cache
 def sorting() -> Model:
     """It sorts three letters or less."""
-    model = answering("median", 3)
-    assert model is not None
-    return model
+    return answering("median", 3)
 
 
 def claim_of(model: Model) -> Any:
@@ -41,7 +39,6 @@ def claim_of(model: Model) -> Any:
 def test_what_is_found_there_is_found_in_the_echo(name: str) -> None:
     """Of a text and its echo a selection says the same, asked of elements or in the echo."""
     model = answering(name, 3)
-    assert model is not None
     claim, random = claim_of(model), Random(name)
     language = claim.language(model.n_ctx, model.vocabulary)
     chosen = [
@@ -67,7 +64,6 @@ def test_what_is_found_there_is_found_in_the_echo(name: str) -> None:
 @pytest.mark.parametrize("name", slow_from(2, NAMES))
 def test_a_wrong_one_is_not_proved(name: str) -> None:
     model, random = answering(name, 2), Random(name)
-    assert model is not None
     for _ in range(4):
         other = changed(model, random)
         try:

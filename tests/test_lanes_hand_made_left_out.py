@@ -22,8 +22,8 @@ from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes import (
     by_end,
-    check,
     climbs,
+    of_prompts,
     scores,
     stream,
     totals,
@@ -92,7 +92,7 @@ def test_an_answer_that_is_over_before_its_stop_token() -> None:
     )
     wrong = changed_claim(model, length=shorter)
     assert not proved(wrong)
-    with patch.object(check, "check_stop", lambda *_: None):
+    with patch.object(of_prompts, "check_stop", lambda *_: None):
         assert proved(wrong)
 
 

@@ -35,11 +35,13 @@ from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes import (
     attention,
-    check,
     head_choice,
     head_mean,
     head_sum,
+    logits,
     numbers,
+    of_texts,
+    offered,
     stream,
 )
 from handcraft.proof.lanes.attention import HeadReading
@@ -47,7 +49,6 @@ from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.numbers import LaneNumbers
 from handcraft.proof.lanes.pair_table import PairTable
 from handcraft.proof.lanes.scores import HeadScores
-from handcraft.proof.lanes.stream import LaneStream
 from handcraft.sequence.words import length, lookup
 
 SHARE = exp(-20.8)  # of a key whose score is 20.8 behind the first token's
@@ -323,23 +324,23 @@ LEFT_OUT: dict[str, tuple[Callable[[], Model], Any, str, Any]] = {
     ),
     "that a score fits": (
         infinite,
-        LaneStream,
-        "_scores_fit",
+        offered,
+        "check_scores",
         lambda *_: None,
     ),
     "that nothing normalises": (
         normalised,
         stream,
-        "_check",
+        "check_model",
         lambda *_: None,
     ),
     "that the claim sees what the model sees": (
         of_the_whole_text,
-        check,
+        of_texts,
         "claim_of_tag",
         any_claim,
     ),
-    "the radius of a margin": (nearly_whole, check, "_margin", without_error),
+    "the radius of a margin": (nearly_whole, logits, "_margin", without_error),
 }
 
 

@@ -24,6 +24,4 @@ if settings.default.max_examples < FULL:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_wrong_is_not_proved(name: str) -> None:
-    model = answering(name, 2)
-    if model is not None:
-        proved_mutants(model, Random(name), MANY, answers_rightly)
+    proved_mutants(answering(name, 2), Random(name), MANY, answers_rightly)

@@ -10,27 +10,37 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.verify import verify
 
+OF_TWENTY = (
+    *("balanced", "carry", "depth", "distinct_so_far", "dyck2", "flip_flop"),
+    *("first_position", "hist", "induction", "inversions", "leader", "least"),
+    *("mirror", "nth", "parity", "pattern", "reverse", "rotate", "rule110"),
+    *("run", "running_max", "shift", "shuffle", "since", "sorted_so_far"),
+    *("sum_mod_3", "swap"),
+)
 QUICK = ("hist", "reverse", "least", "depth", "shift", "running_max")
-NOT_YET = {"balanced", "dyck2", "sort_by_frequency"}
+NOT_YET = {"sort_by_frequency"}
 PROVED = [*QUICK, *(x for x in NAMES if x not in {*QUICK, *NOT_YET})]
 
 
 @pytest.mark.parametrize("name", slow_from(len(QUICK), PROVED))
 def test_its_answers_are_proved_for_texts_of_three_tokens(name: str) -> None:
     model = answering(name, 3)
-    if model is None:  # its answers are the tokens of the frame
-        assert name == "leader"
-        return
     claim = model.program.claim  # type: ignore[union-attr]
     shown = measured_lanes(model, ())
     assert shown.margin > 0
     assert shown.contexts == claim.language(model.n_ctx, model.vocabulary).size  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_TWENTY)
+def test_its_answers_are_proved_for_texts_of_twenty_tokens(name: str) -> None:
+    """Of median, double_hist and sort a table is too large, and sort_by_frequency has a rank."""
+    assert measured_lanes(answering(name, 20), ()).margin > 0
+
+
 def test_the_report_says_that_it_is_proved() -> None:
     """Contexts are followed first: this claim reads an index that they do not follow."""
     model = answering("hist", 4)
-    assert model is not None
     report = verify(model)
     assert (report.verdict, report.method) == ("proved", "lanes")
     assert report.contexts == 3 + 9 + 27 + 81
@@ -40,6 +50,5 @@ def test_the_report_says_that_it_is_proved() -> None:
 @pytest.mark.parametrize("name", sorted(NOT_YET))
 def test_what_is_not_proved_yet_is_refused_with_a_reason(name: str) -> None:
     model = answering(name, 2)
-    assert model is not None
     with pytest.raises(Rejected):
         measured_lanes(model, ())

@@ -34,9 +34,7 @@ from handcraft.sequence.words import (
 
 def model_of(name: str, n: int = 3) -> Model:
     """The model that answers prompts with what a program says."""
-    model = answering(name, n)
-    assert model is not None
-    return model
+    return answering(name, n)
 
 
 def claimed(model: Model, claim: Claim) -> Model:

@@ -63,6 +63,28 @@ def whole_texts(
     return rest.map(lambda tokens: [*first, *tokens])
 
 
+def drawn_texts(
+    claim: Claim, vocabulary: Vocabulary, n_ctx: int
+) -> SearchStrategy[list[str]]:
+    """A strategy for the same, which draws a text at once where its tokens are letters; it does not
+    shrink to the first token.
+    """
+    from hypothesis import strategies as st
+
+    if not claim.whole_text:
+        return token_contexts(vocabulary.tokens, n_ctx)
+    letters = claim.alphabet or vocabulary.tokens
+    if not all(
+        len(t) == 1 and t.isascii() and t.isprintable() for t in letters
+    ):
+        return whole_texts(claim, vocabulary, n_ctx)
+    first = [] if claim.begin is None else [claim.begin]
+    rest = st.integers(1, n_ctx - claim.skipped).flatmap(
+        lambda n: st.text("".join(letters), min_size=n, max_size=n)
+    )
+    return rest.map(lambda text: [*first, *text])
+
+
 def prompts(
     claim: Answers, n_ctx: int, vocabulary: Vocabulary
 ) -> SearchStrategy[str]:

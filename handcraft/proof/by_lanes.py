@@ -12,6 +12,7 @@ of another kind is left to the next method without a word.
 
 from __future__ import annotations
 
+import gc
 import math
 from dataclasses import replace
 
@@ -25,12 +26,10 @@ from handcraft.proof.checker.certificate import claim_hash, weights_hash
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.enumerate.method import exhaustive
 from handcraft.proof.lanes.certificate import Invariant, LaneCertificate
-from handcraft.proof.lanes.check import (
-    ShownByLanes,
-    measured_lanes,
-)
+from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.propose import proposed
-from handcraft.proof.sample import check_prompts, draw_contexts, draw_prompts
+from handcraft.proof.lanes.shown import ShownByLanes
+from handcraft.proof.sample import check_prompts, draw_agreeing, draw_prompts
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Outcome, Task
 from handcraft.sequence.expression import Expression
@@ -63,17 +62,24 @@ def by_lanes(task: Task) -> Outcome:
     if not is_for(task.model):
         return declined()
     told = task.claim.whole_text  # else the other method says why
-    try:
-        shown = measured_lanes(task.model, _said_of(program))
-    except Rejected as why:
-        return declined(f"not proved by lanes: {why}", told=told)
-    except (MemoryError, RecursionError) as error:
-        why_not = f"not proved by lanes: {type(error).__name__}"
-        return declined(why_not, told=told)
-    outcome = agreed(task, shown)
+    found = _shown(task.model, _said_of(program))
+    if isinstance(found, str):
+        gc.collect()  # tables of symbols refer to each other, and the next method needs the room
+        return declined(f"not proved by lanes: {found}", told=told)
+    outcome = agreed(task, found)
     if not outcome.proved:
         return outcome
-    return replace(outcome, certificate=_stated(task.model, shown))
+    return replace(outcome, certificate=_stated(task.model, found))
+
+
+def _shown(model: Model, said: tuple[Invariant, ...]) -> ShownByLanes | str:
+    """What is shown of a model, or the reason why nothing is."""
+    try:
+        return measured_lanes(model, said)
+    except Rejected as why:
+        return str(why)
+    except (MemoryError, RecursionError) as error:
+        return type(error).__name__
 
 
 def declined(reason: str | None = None, *, told: bool = True) -> Outcome:
@@ -171,7 +177,7 @@ def _asked(task: Task) -> Tally:
         count = min(_DRAWN, _TOKENS // model.n_ctx + 1)
         drawn = draw_prompts(language, count, math.inf)
         return check_prompts(task.judge, drawn, math.inf, task.progress, count)
-    return draw_contexts(task.judge, _DRAWN, math.inf, task.progress)
+    return draw_agreeing(task.judge, _DRAWN, task.progress)
 
 
 def _bug(asked: Tally, why: str) -> Outcome:

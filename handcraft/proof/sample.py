@@ -14,17 +14,22 @@ context or a prompt is counted once, and only if it was judged.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from random import Random
 from typing import Any
 
 import numpy as np
 
 from handcraft.claims.prompt_language import SEED, Language
-from handcraft.program.contexts import first_context, whole_texts
-from handcraft.proof.judge import Judge
+from handcraft.program.contexts import (
+    drawn_texts,
+    first_context,
+    whole_texts,
+)
+from handcraft.proof.judge import TEXTS, Judge
 from handcraft.proof.tally import Tally
 from handcraft.proof.task import Progress
 
@@ -77,6 +82,42 @@ def draw_contexts(
             and (found := judge.first_wrong(shrunk)) is not None
         ):
             tally.keep(found)
+    return tally
+
+
+def draw_agreeing(judge: Judge, count: int, progress: Progress) -> Tally:
+    """The tally of as many drawn contexts, without a deadline, where nothing wrong is expected:
+    texts that go through the model by themselves are drawn first, and then judged many of one
+    length at once. If one is wrong, others are drawn one by one, to be shrunk.
+    """
+    if not judge.alone or judge.claim.by_endings:
+        return draw_contexts(judge, count, math.inf, progress)
+    found = _together(judge, count, progress)
+    if found.worst is None:
+        return found
+    tally = draw_contexts(judge, count, math.inf, progress)
+    if tally.worst is None:  # they were others
+        tally.keep(found.worst)
+    return tally
+
+
+def _together(judge: Judge, count: int, progress: Progress) -> Tally:
+    """The tally of drawn texts, many at once."""
+    drawn: dict[tuple[str, ...], None] = {}
+
+    def enough(tokens: Sequence[str]) -> bool:
+        drawn[tuple(tokens)] = None
+        return len(drawn) >= count
+
+    vocabulary = judge.model.vocabulary
+    texts = drawn_texts(judge.claim, vocabulary, judge.model.n_ctx)
+    first_context(texts, enough, count, shrink=False, random=Random(SEED))
+    tally = Tally()
+    for _, group in groupby(sorted(drawn, key=len), key=len):
+        rows = np.array([vocabulary.encode(text) for text in group])
+        for start in range(0, len(rows), TEXTS):
+            judge.texts(tally, rows[start : start + TEXTS])
+            progress(tally.contexts, count)
     return tally
 
 

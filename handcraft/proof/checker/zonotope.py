@@ -222,7 +222,7 @@ class Floats:
         exact = self.exact(
             size * UP,
             np.minimum(
-                _finest(np.where(radius == 0, grid(x.c), UNCERTAIN), grid(w)),
+                finest_of(np.where(radius == 0, grid(x.c), UNCERTAIN), grid(w)),
                 grid(b),
             ),
         )
@@ -358,7 +358,7 @@ class Floats:
         )
 
 
-def _finest(x: Array, w: Array) -> Array:  # [n, d], [d, d_out] -> [n, d_out]
+def finest_of(x: Array, w: Array) -> Array:  # [n, d], [d, d_out] -> [n, d_out]
     """Return the least sum of powers over the products of each row and column."""
     found = np.full((len(x), w.shape[1]), ANY)
     for i in np.flatnonzero((w < ANY).any(axis=1)):

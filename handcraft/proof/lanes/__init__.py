@@ -13,12 +13,20 @@
     numbers      what floats a lane holds, by its symbols
     scores       the scores of a head, pair by pair
     attention    which selection a head makes: head_sum, head_choice, head_mean
+    offered      what a head reads; overflow: that no number can; checked_model: which models
     stream       lanes from the embedding to the logits
+    logits       the least margin, some rows at a time
+    shown        all that was shown: of_texts, of_prompts
 
     contexts     the texts of a claim on prompts: which token can stand where
     asked        the meaning of an expression at a position that such a claim asks
+    first_token  the same at the token that begins a text; behind: what a key may not find
     walks        the automaton of the prompts; walked: what sums over its ways are known by it
     climbs       sums that climb by one at most; lasting, lengths: answers as long as a text says
+    elements     claims that read at the answer what is known at an element of the prompt
+    element_lanes, element_stream
+                 lanes at elements, without what follows them; the positions that are asked
+    sizes        how large lanes can be where nothing else is known of them
     by_end       tables that are too large to be looked at at once
     needed       the heads that are followed where nobody asks
     echoed       a selection among elements, as one among positions that stand for them

@@ -29,8 +29,9 @@ from handcraft.proof.checker.zonotope import (
 )
 from handcraft.proof.lanes.head_linear import LinearHead, linear_head
 from handcraft.proof.lanes.numbers import LaneNumbers, gathered
+from handcraft.proof.lanes.offered import HeadParts
 from handcraft.proof.lanes.straight import ReadOut
-from handcraft.proof.lanes.stream import HeadParts, LaneStream
+from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import Labels
 
 

@@ -10,6 +10,7 @@ handcraft.sequence.values; an operation that is not known here is Rejected.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -75,6 +76,10 @@ class MeaningForms:
         if id(e) not in self._known:
             self._known[id(e)] = e, self._form(e)
         return self._known[id(e)][1]
+
+    def take(self, e: Expression, form: Form) -> None:
+        """Take this as the form of an expression, whatever it would be."""
+        self._known[id(e)] = e, form
 
     def of_key(self, e: Any) -> Form:
         """The form of an expression at a position that another one reads."""
@@ -152,8 +157,19 @@ class MeaningForms:
         return applied(self.symbols, truth, self.of(e))
 
     def _count(self, e: Expression) -> Form:
-        where = self._condition(selection_of(e).condition)
-        return total_form(self.symbols, where)
+        condition = selection_of(e).condition
+        if isinstance(condition, Expression) and condition.op == "either":
+            self._count_part(condition.args[0])
+        return total_form(self.symbols, self._condition(condition))
+
+    def _count_part(self, e: Any) -> None:
+        """Make the count of one part of a condition known: a head may count it by itself."""
+        if self.symbols.texts is not None:
+            return
+        part = self._condition(e)
+        if len(part.sides) == 2:
+            with suppress(Rejected):
+                total_form(self.symbols, part)
 
     def _total(self, e: Expression) -> Form:
         return total_form(self.symbols, self._weights(e))
