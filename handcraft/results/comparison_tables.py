@@ -35,7 +35,7 @@ def comparison_table(found: Comparison) -> RenderableType:
         _chain(found),
         _heads(found),
         *_neurons(found),
-        safe("handcraft view A B shows both at work", "dim"),
+        safe("-o FILE.html writes a page of this, with both at work", "dim"),
     ]
     return above(*(part for part in parts if part is not None))
 
