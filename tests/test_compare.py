@@ -570,7 +570,10 @@ def test_the_page_has_the_report_above_both_models(here: Path) -> None:
     done = handcraft("compare", "baby_gpt", "baby_gpt", "-o", "two.html")
     assert (done.code, done.err) == (0, "wrote two.html\n")
     page = Path("two.html").read_text()
-    assert html.escape(done.out.strip()) in page
+    said, hint = done.out.strip().rsplit("\n\n", 1)
+    assert html.escape(said) in page
+    assert hint == "-o FILE.html writes a page of this, with both at work"
+    assert hint not in page
     drawn = pictures_in(page)
     assert len(drawn) == 2
     for head, picture in enumerate(drawn):

@@ -44,7 +44,7 @@ _Pairs = list[tuple[HeadName | None, HeadName | None]]
 
 def comparison_html(found: Comparison) -> str:
     """The report, and below it the heads of both models in pictures."""
-    text = as_text(lambda _: comparison_table(found))
+    text = as_text(lambda _: comparison_table(found, on_page=True))
     report = f"<pre>{html.escape(text)}</pre>"
     parts = _panel("Side by side", _frame("The report", report))
     pairs = _pairs(found)
