@@ -4,8 +4,11 @@ nothing but the forward pass.
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import math
+import re
 from collections.abc import Iterator
 from itertools import permutations, product
 from pathlib import Path
@@ -552,6 +555,77 @@ def test_the_command_prints_what_python_shows(
     assert list(found["a"]) == [
         *("name", "parameters", "score", "heads", "ablations"),
     ]
+
+
+def pictures_in(page: str) -> list[str]:
+    """The SVG of each picture that a page holds."""
+    found = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
+    return [base64.b64decode(data).decode() for data in found]
+
+
+def test_the_page_has_the_report_above_both_models(here: Path) -> None:
+    """-o writes what the terminal says, a picture for each pair of heads that are matched, and the
+    page of both models.
+    """
+    done = handcraft("compare", "baby_gpt", "baby_gpt", "-o", "two.html")
+    assert (done.code, done.err) == (0, "wrote two.html\n")
+    page = Path("two.html").read_text()
+    said, hint = done.out.strip().rsplit("\n\n", 1)
+    assert html.escape(said) in page
+    assert hint == "-o FILE.html writes a page of this, with both at work"
+    assert hint not in page
+    drawn = pictures_in(page)
+    assert len(drawn) == 2
+    for head, picture in enumerate(drawn):
+        for letter in "AB":
+            assert f"{letter}: baby_gpt, head 0.h{head}" in picture
+        for title in ("mean attention", "QK: query and key to score"):
+            assert picture.count(title) == 2
+    assert page.index("<pre>") < page.index('<main id="models"')
+
+
+def test_a_head_without_another_is_drawn_alone() -> None:
+    """With the numbers of the report; attention to what comes later is hidden, not 0."""
+    none = Program(
+        name="none", embedding=(position(5), token("ab")), claim={"a": "a"}
+    ).build()
+    found = compare(aab(), none)
+    (picture,) = pictures_in(found.view(verified=False).html)
+    assert "A: aab, head 0.h0" in picture
+    assert "B: " not in picture
+    pattern = found.a.seen.patterns[0, 0]
+    assert pattern[1, 0] == pytest.approx(0.5)
+    # @0 sees itself alone; each of the four others sees two positions, half each
+    written = re.findall(r">([^<>]+)</text>", picture.split("QK")[0])
+    assert (written.count("1"), written.count("0.5")) == (1, 8)
+
+
+def test_matched_heads_stand_beside_each_other() -> None:
+    """Of two heads in the other order, the first of A beside the second of B."""
+    page = compare("baby_gpt", swapped()).view(verified=False).html
+    assert [
+        re.findall(r"[AB]: \w+, head 0\.h\d", picture)[:2]
+        for picture in pictures_in(page)
+    ] == [
+        ["A: baby_gpt, head 0.h0", "B: swapped, head 0.h1"],
+        ["A: baby_gpt, head 0.h1", "B: swapped, head 0.h0"],
+    ]
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
+    """In the report, and beside its pictures."""
+    odd = aab().replace(name="<b>&")
+    page = compare(odd, odd).view(verified=False).html
+    report = page[: page.index('<main id="models"')]
+    assert "A: &lt;b&gt;&amp;" in report
+    assert "<b>" not in report
+
+
+def test_a_file_that_cannot_be_written_is_one_error(here: Path) -> None:
+    """A directory stands there."""
+    Path("there").mkdir()
+    done = handcraft("compare", "aab", "aab", "-o", "there")
+    assert done.refusal == "there is a directory; name a file to write"
 
 
 def test_a_claim_of_a_file_is_asked_of_both(here: Path) -> None:

@@ -16,7 +16,7 @@ from conftest import Refused, bundled_model
 import handcraft as package
 from handcraft.core.errors import CheckpointError, ProgramError
 from handcraft.core.weights import flatten
-from handcraft.pictures.loss_curves import LossCurve, loss_svg
+from handcraft.pictures.loss_curves import LossCurve, loss_svg, round_ticks
 from handcraft.training.frozen_cells import frozen_cells
 from handcraft.training.saved import restored, save_run, saved_run
 from handcraft.training.settings import TrainingSettings
@@ -204,6 +204,27 @@ def test_the_curve_is_a_picture_without_addresses() -> None:
     assert svg.count("stroke-dasharray") == 2  # the line, and the legend's
     assert "nan" not in svg
     assert not re.search(r"url\(|src=|href=|@import", svg)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 50, ["0", "10", "20", "30", "40", "50"]),
+        (0, 2000, ["0", "500", "1000", "1500", "2000"]),
+        (0.6935, 1.071, ["0.7", "0.8", "0.9", "1"]),
+        (1.27, 3.05, ["1.5", "2", "2.5", "3"]),
+    ],
+)
+def test_the_numbers_at_an_axis_are_round(
+    low: float, high: float, ticks: list[str]
+) -> None:
+    """Each stands where it is: none is rounded for being written."""
+    assert [f"{tick:.10g}" for tick in round_ticks(low, high)] == ticks
+
+
+def test_steps_are_whole() -> None:
+    """Of a run of two steps as well."""
+    assert round_ticks(0, 2, least=1) == [0, 1, 2]
 
 
 def test_a_curve_of_one_point_is_drawn() -> None:

@@ -24,7 +24,7 @@ from handcraft.pictures.svg import (
 
 _WIDTH, _HEIGHT = 480.0, 240.0  # of the field with the lines
 _LEFT, _BELOW, _ABOVE = 56.0, 40.0, 24.0  # room for numbers and words
-_TICKS = 5
+_TICKS = 6  # numbers at an axis, or somewhat fewer
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,31 @@ class _Place:
 
 
 def _axes(place: _Place) -> Iterator[str]:
-    """Lines and numbers for a few losses and steps."""
-    for i in range(_TICKS):
-        share = i / (_TICKS - 1)
-        nats = place.low + share * (place.high - place.low)
+    """Lines and numbers for a few losses and steps, all of them round."""
+    for nats in round_ticks(place.low, place.high):
         y = place.y(nats)
         line = f"M{pixels(_LEFT)} {pixels(y)}H{pixels(_LEFT + _WIDTH)}"
         yield element("path", d=line, **kind("line"))
-        yield text(_LEFT - 6, y + 4, f"{nats:.4g}", "faint", anchor="end")
-        step = round(share * place.last)
+        yield text(_LEFT - 6, y + 4, f"{nats:.10g}", "faint", anchor="end")
+    for step in round_ticks(0, place.last, least=1):
         below = _ABOVE + _HEIGHT + 16
-        yield text(place.x(step), below, f"{step:,}", "faint", anchor="middle")
+        words = f"{step:,.0f}"
+        yield text(place.x(step), below, words, "faint", anchor="middle")
     middle = _LEFT + _WIDTH / 2
     yield text(middle, _ABOVE + _HEIGHT + 34, "steps", anchor="middle")
     yield text(
         10, _ABOVE + _HEIGHT / 2, "nats a token", anchor="middle", turned=True
     )
+
+
+def round_ticks(low: float, high: float, least: float = 1e-300) -> list[float]:
+    """A few multiples of 1, 2 or 5 times a power of ten, from `low` to `high`."""
+    size = max((high - low) / _TICKS, least)
+    power = 10.0 ** math.floor(math.log10(size))
+    whole = next(n for n in (1, 2, 5, 10) if n * power >= size * (1 - 1e-9))
+    by = whole * power
+    first, last = math.ceil(low / by - 1e-9), math.floor(high / by + 1e-9)
+    return [n * by for n in range(first, last + 1)]
 
 
 def _lines(curves: Iterable[LossCurve], place: _Place) -> Iterator[str]:

@@ -10,9 +10,12 @@ from typing import Any
 from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError
 from handcraft.language.affine import kind_of
+from handcraft.proof.task import Progress
+from handcraft.proof.verify import silent
 from handcraft.results.notes import without_notes
 from handcraft.results.opening import Openable, held_to_claim_in, opened
 from handcraft.results.shown import ShownResult, fields_of
+from handcraft.results.view import ModelPage, view
 from handcraft.training.comparing.comparison import Comparison, compare_models
 
 
@@ -25,8 +28,24 @@ class ShownComparison(ShownResult, Comparison):
 
         return comparison_table(self)
 
+    def view(
+        self, *, verified: bool = True, progress: Progress = silent
+    ) -> ModelPage:
+        """The page of both models at work, side by side, with this report above them."""
+        from handcraft.results.comparison_page import comparison_html
 
-@asked_call("handcraft.compare", save="handcraft.view(a, b).save(file)")
+        return view(
+            self.a.model,
+            self.b.model,
+            verified=verified,
+            report=comparison_html(self),
+            progress=progress,
+        )
+
+
+@asked_call(
+    "handcraft.compare", save="handcraft.compare(a, b).view().save(file)"
+)
 def compare(
     a: Openable,
     b: Openable,

@@ -28,14 +28,17 @@ _ENTRIES = 2  # of a circuit
 _LETTERS = ("A", "B")
 
 
-def comparison_table(found: Comparison) -> RenderableType:
-    """All of a comparison."""
+def comparison_table(
+    found: Comparison, *, on_page: bool = False
+) -> RenderableType:
+    """All of a comparison; with a hint at its page, where that is not what is written."""
+    hint = "-o FILE.html writes a page of this, with both at work"
     parts = [
         _summary(found),
         _chain(found),
         _heads(found),
         *_neurons(found),
-        safe("handcraft view A B shows both at work", "dim"),
+        None if on_page else safe(hint, "dim"),
     ]
     return above(*(part for part in parts if part is not None))
 
@@ -144,7 +147,7 @@ def _chain(found: Comparison) -> RenderableType:
         table.add_row(safe(context), *map(safe, states), f"{row.distance:.3f}")
     left = len(found.chains) - len(shown)
     more = (
-        [safe(f"{left} more contexts, less far apart", "dim")] if left else []
+        [safe(f"{left} more contexts, no further apart", "dim")] if left else []
     )
     title = safe("The Markov chains: what follows each context", "bold")
     return Group(title, table, *more)

@@ -68,11 +68,13 @@ def view(
     other: Openable | None = None,
     *,
     verified: bool = True,
+    report: str = "",
     progress: Progress = silent,
 ) -> ModelPage:
     """The page of a model, or of two models side by side.
 
     verified  judge the claim first, as `handcraft verify` does, for the verdict in the page
+    report    HTML to stand above the models; `handcraft.compare(a, b).view()` writes one
 
     Raises WeightsError for a model that is not float32, or too large.
     """
@@ -81,7 +83,7 @@ def view(
         viewed(one, verified=verified, progress=progress) for one in programs
     ]
     names = tuple(one.model.name for one in views)
-    return ModelPage(names, page(views))
+    return ModelPage(names, page(views, report))
 
 
 def viewed(

@@ -48,8 +48,8 @@ _AROUND = re.compile(r"\s*(?P<mark>[{};,>])\s*|(?<=:)\s+")  # of a style sheet
 _OF_MARKUP = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
-def page(views: Sequence[Viewed]) -> str:
-    """The HTML of one model, or of several side by side.
+def page(views: Sequence[Viewed], report: str = "") -> str:
+    """The HTML of one model, or of several side by side, with a report on them, in HTML, above.
 
     Raises WeightsError for a model that is not float32, or too large.
     """
@@ -58,6 +58,8 @@ def page(views: Sequence[Viewed]) -> str:
         "TITLE": html.escape(printable(names)),
         "POLICY": policy(style(), _loader(), script()),
         "STYLE": style(),
+        "REPORT": report
+        and f'<section class="report" aria-label="Report">{report}</section>',
         "PAYLOAD": payload(views),
         "SOURCE": deflated(script().encode()),
         "LOADER": _loader(),

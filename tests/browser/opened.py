@@ -43,9 +43,10 @@ class Opened:
         *models: str | Model | Viewed,
         address: str = "",
         width: int = 1280,
+        path: Path | None = None,
     ) -> Opened:
-        """Open the page of these models, and wait until it is drawn."""
-        self.path = self.write(models)
+        """Open the page of these models, or that file, and wait until it is drawn."""
+        self.path = path or self.write(models)
         self.width(width)
         self.driver.get("about:blank")
         self.driver.get_log("performance")

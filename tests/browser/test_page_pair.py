@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from opened import Opened
 from pages import model_of
+
+import handcraft
 
 
 def test_two_models_have_a_column_each_and_one_text(opened: Opened) -> None:
@@ -27,6 +31,30 @@ def test_one_of_two_is_edited_and_the_other_stays(opened: Opened) -> None:
     address = opened.address()
     opened("aab", "aab", address=f"#{address}")
     assert opened.texts(".answer b") == after
+
+
+def test_a_comparison_stands_above_both(opened: Opened, folder: Path) -> None:
+    """The policy lets its pictures through, nothing is asked of a network, and what is wide scrolls
+    in a frame that Tab reaches.
+    """
+    path = (
+        handcraft.compare("baby_gpt", "baby_gpt")
+        .view()
+        .save(folder / "compared.html")
+    )
+    opened("baby_gpt", "baby_gpt", path=path).type("111")
+    report = opened.all(".report")
+    assert len(report) == 1
+    assert report[0].rect["y"] < opened.all(".view")[0].rect["y"]
+    sizes = opened.driver.execute_script(
+        "return [...document.images].map((one) => one.naturalWidth)"
+    )
+    assert len(sizes) == 2
+    assert min(sizes) > 100
+    assert opened.complaints() == []
+    assert opened.axe() == []
+    answers = opened.texts(".answer b")
+    assert answers[0] == answers[1]
 
 
 def test_a_text_that_only_one_can_read_is_a_problem_of_the_other(

@@ -23,7 +23,7 @@ from conftest import bundled_model
 import handcraft as package
 from handcraft import Model
 from handcraft.core.weights import flatten
-from handcraft.results.train import Trained
+from handcraft.results.trained import Trained
 from handcraft.training import frozen_cells
 
 ROOT = Path(__file__).parent.parent.parent
