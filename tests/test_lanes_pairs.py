@@ -29,7 +29,7 @@ from handcraft import Program, answers, of, tag, verify
 from handcraft.core.gpt2 import Array, gpt2
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes import check
+from handcraft.proof.lanes import of_prompts
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.contexts import contexts_of
 from handcraft.proof.lanes.last_heads import Bounded, LastHeads
@@ -80,10 +80,10 @@ def test_tables_are_kept_small_where_that_is_asked_for(
     made, right = KINDS[name]
     model = made("abc", 4).build()
     claim: Any = model.program.claim  # type: ignore[union-attr]
-    monkeypatch.setattr(check, "LaneStream", stream)
+    monkeypatch.setattr(of_prompts, "LaneStream", stream)
     with np.errstate(all="ignore"):
         shown = [
-            check._OfPrompts(model, claim, ()).run(few=x) for x in (False, True)
+            of_prompts.OfPrompts(model, claim, ()).run(few=x) for x in (False, True)
         ]
     assert kept == [False, True]
     for x in shown:
