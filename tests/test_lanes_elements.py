@@ -234,6 +234,18 @@ def test_what_neurons_bring_is_within_its_size(activation: str) -> None:
         assert (np.abs(found) <= most).all()
 
 
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_a_neuron_that_reads_nothing_brings_its_bias(activation: str) -> None:
+    b, out = np.array([100.0, -9.0, 70.0]), np.array([[3.0], [5.0], [-1.0]])
+    mlp = {
+        "c_fc": {"w": np.zeros((1, 3)), "b": b},
+        "c_proj": {"w": out, "b": np.zeros(1)},
+    }
+    (most,) = after_neurons(np.zeros(1), mlp, Floats("float64"))[1]
+    brought = float((ACTIVATIONS[activation](b) @ out)[0])
+    assert 229 < brought <= most < 240
+
+
 @pytest.mark.parametrize(
     ("x", "r", "b", "radius"),
     [(1.0, 0.0, -0.3, 0.0), (3.0, 0.0, -0.9, 1e-9), (1.0, 0.1, -0.3, 0.01)],
