@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from lane_by_hand import ASKS, ONE, K, X, Y, Z, by_hand, head
+from lane_programs import is_right
 
-from handcraft.proof.checker.zonotope import Floats, Zonotope
+from handcraft.model import Model
+from handcraft.proof.checker.zonotope import Floats, Rejected, Zonotope
+from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.dust import LaneFloats
+from handcraft.proof.lanes.scores import HeadScores
+from handcraft.proof.lanes.symbols import Symbols
 
 SINGLE = LaneFloats("float32")
 
@@ -107,3 +114,48 @@ def test_beside_numbers_near_the_least_float_there_is_no_dust() -> None:
     low, high = double.dot(x, Zonotope.of(w.T))
     assert low[0] <= least - off
     assert high[0] >= least + off
+
+
+# ------------------------------------------------------------ others cancel
+
+LESS, TINY = 6, 7  # lanes
+
+
+def swallowed(tiny: float) -> Model:
+    """A model whose logits at a `b` are 1 + d - 1 of the right token and d - tiny of another one: d
+    is e^-23 at the second position, where a float has lost it.
+    """
+    keys, values = [-40.0, 23.0, 0.0], [0.0, 0.0, 1.0]
+    block = head(ASKS, {(K, 0): 1}, {(X, 0): 1}, {(0, Z): 1})
+    model = by_hand(keys, values, block)
+    ids = model.vocabulary.ids
+    wpe, wte = model.weights["wpe"].copy(), 0 * model.weights["wte"]
+    wpe[1:, [Y, LESS, TINY]] = 10, 1, tiny
+    wte[ids["a"], [ONE, Z, LESS]] = 1, 1, -1
+    wte[ids["^"], [Z, TINY]] = 1, -1
+    wte[ids["b"], Y] = -1
+    return replace(model, weights=model.weights | {"wte": wte, "wpe": wpe})
+
+
+def test_dust_beside_numbers_that_cancel_may_be_lost() -> None:
+    assert not is_right(swallowed(2.0**-35))
+    with pytest.raises(Rejected, match="the margin may be"):
+        measured_lanes(swallowed(2.0**-35), ())
+    assert measured_lanes(swallowed(2.0**-20), ()).margin > 0
+
+
+def test_dust_that_two_lanes_share_may_be_lost_of_one_of_them() -> None:
+    """1 + d - 1 - d is -d in that order, in a score as well."""
+    d = np.float32(1e-12)
+    terms = [np.float32(1), d, np.float32(-1), -d]
+    found = float(((terms[0] + terms[1]) + terms[2]) + terms[3])
+    x = Zonotope(
+        np.array([[1.0, 0.0, -1.0, 0.0]]),
+        np.zeros((1, 4)),
+        np.array([[[0.0], [d], [0.0], [-d]]], dtype=np.float64),
+    )
+    whole = SINGLE.linear(x, np.ones((4, 1)), np.zeros(1))
+    assert whole.radius[0, 0] >= abs(found) > 0
+    scores = HeadScores(Symbols(("a",), 1, causal=True), SINGLE, 4)
+    low, high = scores.divided(Zonotope.of(np.ones((1, 4))), x)
+    assert low[0] <= found / 2 <= high[0]

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
+from dataclasses import replace
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -232,6 +234,51 @@ def test_what_neurons_bring_is_within_its_size(activation: str) -> None:
         found = x + (active(before) @ out + bias)
         assert (np.abs(before) <= seen).all()
         assert (np.abs(found) <= most).all()
+
+
+def lifted(by: float) -> Model:
+    """A model in which a neuron that reads nothing lifts the scores of all keys, and a key behind
+    the prompt is chosen where it is lifted as well.
+    """
+    model = answering("shift", 2)
+    assert model.program is not None
+    column = {str(x): at for x, at in model.program.layout.column.items()}
+    weights: Any = deepcopy(model.weights)
+    first, second = weights["blocks"][0]["mlp"], weights["blocks"][1]["attn"]
+    width, value = len(first["c_fc"]["w"]), column["value"]
+    for layer, axis in (("c_fc", 1), ("c_proj", 0)):
+        w, shape = first[layer]["w"], [width, width]
+        shape[axis] = 1
+        new = np.zeros(shape, dtype=w.dtype)
+        first[layer]["w"] = np.concatenate([w, new], axis=axis)
+    first["c_fc"]["b"] = np.append(first["c_fc"]["b"], np.float32(by))
+    first["c_proj"]["w"][-1, value] = 1
+    keys = second["c_attn"]["w"].shape[1] // 3
+    second["c_attn"]["w"][value, keys + 1] = 1
+    second["c_proj"]["b"][value] -= by  # nothing is left of it in the answer
+    weights["wpe"][4, column["place_squared"]] = -(2.0**8)
+    return replace(model, weights=weights)
+
+
+def test_a_key_behind_is_as_large_as_neurons_that_read_nothing_make_it() -> (
+    None
+):
+    model = lifted(2.0**17)
+    assert not answers_rightly(model)
+    with pytest.raises(Rejected, match="the margin may be"):
+        measured_lanes(model, ())
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_a_neuron_that_reads_nothing_brings_its_bias(activation: str) -> None:
+    b, out = np.array([100.0, -9.0, 70.0]), np.array([[3.0], [5.0], [-1.0]])
+    mlp = {
+        "c_fc": {"w": np.zeros((1, 3)), "b": b},
+        "c_proj": {"w": out, "b": np.zeros(1)},
+    }
+    (most,) = after_neurons(np.zeros(1), mlp, Floats("float64"))[1]
+    brought = float((ACTIVATIONS[activation](b) @ out)[0])
+    assert 229 < brought <= most < 240
 
 
 @pytest.mark.parametrize(

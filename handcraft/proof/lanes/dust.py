@@ -10,7 +10,9 @@ that is computed on the way then is, if those others add up to M, which is at le
         last digit, and is lost
     the dust, rounded, where M is 0
 
-So the whole is M exactly, or dust where M is 0, in any order of the sum, fused or not.
+So the whole is M exactly, or dust where M is 0, in any order of the sum, fused or not. Where M is 0
+because others cancel (1 + d - 1) dust may be lost on the way or not, by the order: then it is any
+number so small, and moves with nothing that it comes from.
 Rules of this file: a term is dust only where its centre is exactly 0.
 """
 
@@ -55,16 +57,18 @@ class LaneFloats(Floats):
         own = x.r @ np.abs(w) * up(len(w)) + dust * (_SWELLS - 1)
         _, off = spread_of(x.g, w.T)
         own = np.minimum(found.r, self._swollen(own + off, len(w) + 1))
-        lost = whole & (found.c != 0)
-        g = np.where(lost[..., None], 0.0, found.g)
-        r = np.where(lost, 0.0, np.where(whole, own, found.r))
+        lost, cancel = whole & (found.c != 0), whole & (size > 0)
+        g = np.where(cancel[..., None], 0.0, found.g)
+        r = np.where(cancel, dust, np.where(whole, own, found.r))
+        r = np.where(lost, 0.0, r)
         return Zonotope(found.c, r, g)
 
     def dot(
         self, q: Zonotope, k: Zonotope, *, apart: bool = False
     ) -> tuple[Array, Array]:  # [1, m], [n, m] -> [n], [n]
         """The least and the greatest score of each key, before the division. What dust adds is
-        left in them: the callers take off what errors that are shared have in common.
+        left in them: the callers take off what errors that are shared have in common, which is
+        twice the dust at most. Where others cancel it may be lost, and nothing is in common.
         """
         low, high = super().dot(q, k, apart=apart)
         a, s, b, t = k.c, k.radius, q.c[0], q.radius[0]
@@ -79,6 +83,7 @@ class LaneFloats(Floats):
         size = np.abs(a) @ np.abs(b) * UP
         whole = clean & self._is_whole(size, finest, dust, len(b))
         c = a @ b  # exact where it is whole
+        dust = np.where((c == 0) & (size > 0), 3 * dust, dust)
         return np.where(whole, c - dust, low), np.where(whole, c + dust, high)
 
     def _is_whole(

@@ -6,7 +6,8 @@
 By the sizes of weights alone two neurons that cancel add up: relu(x) - relu(x - 1) is from 0 to 1,
 however large x is. So neurons that read the same lanes in the same proportion are looked at
 together: what they bring is a function of one number, bent at a few places, and is greatest and
-least at one of these or at an end. A gelu is at most so much below the relu.
+least at one of these or at an end. Those that read nothing bring what their biases say. A gelu is
+at most so much below the relu.
 Rules of this file: a size may be too large, never too small; what floats round is added.
 """
 
@@ -51,7 +52,8 @@ def after_neurons(
         far = float(sizes @ np.abs(d)) * UP
         found = _of_one_number(far, factors, b[units], out[units])
         most = most + found + (_STEEP * (sizes @ apart)) @ np.abs(out[units])
-    with_bias = most + np.abs(bias)
+    alone = np.where((w != 0).any(axis=0), 0.0, np.maximum(b, 0.0))
+    with_bias = most + np.abs(bias) + np.abs(alone @ out)
     both = sizes + with_bias
     return seen, (both + 4 * floats.u * both + floats.least) * UP * 1.001
 
