@@ -41,6 +41,12 @@ def test_tables_that_differ_have_different_keys(other: list[int]) -> None:
     assert as_key(np.array([0, 1, 255], dtype=np.int32)) == key
 
 
+def test_great_numbers_beside_one_below_zero_are_not_rounded() -> None:
+    """No type of whole numbers holds all that these two types do."""
+    one, other = (as_key(np.array([-1, 2**60 + i])) for i in (0, 1))
+    assert one != other
+
+
 def test_some_rows_are_those_of_all() -> None:
     symbols = Symbols(("a", "b", "c"), 4, causal=True)
     by_token = LaneNumbers(((0, AT_TOKEN),), np.arange(3.0), np.ones(3))

@@ -92,6 +92,8 @@ def as_key(numbers: Array) -> tuple[str, bytes]:
     """Whole numbers in few bytes: those of two tables of one shape are the same if these are."""
     ends = numbers.min(initial=0), numbers.max(initial=0)
     kind = np.result_type(*map(np.min_scalar_type, ends))
+    if kind.kind == "f":  # which would round them
+        kind = np.dtype(np.int64)
     return kind.str, numbers.astype(kind).tobytes()
 
 
