@@ -1,9 +1,10 @@
 """Runs a training: stretches of steps, evaluations, early stop, a file to go on from.
 
-Between two evaluations the steps are taken in stretches of about half a second, so that progress
-is seen. The bits do not depend on how a run is cut (steps.py), nor on whether it was killed in
-between: what a run that goes on needs (weights, the optimiser's state, what was measured, the best
-so far) is in its file, and what is drawn is a function of seed and step.
+Between two evaluations the steps are taken in stretches of about two seconds, so that progress
+is seen; for each the compiled loop takes its memory anew, which can cost a fifth of a step. The
+bits do not depend on how a run is cut (steps.py), nor on whether it was killed in between: what a
+run that goes on needs (weights, the optimiser's state, what was measured, the best so far) is in
+its file, and what is drawn is a function of seed and step.
 
 A seed whose loss or gradient is not finite stops there, with its last good weights.
 
@@ -40,8 +41,8 @@ from handcraft.training.texts import Data
 
 # told the step, the number of steps, the mean loss, and tokens a second
 Onlooker = Callable[[int, int, float, float], None]
-_STRETCH = 0.5  # seconds
-_SAVED = 2.0  # seconds between two writes, and 20 times what one takes
+_STRETCH = 2.0  # seconds
+_SAVED = 5.0  # seconds between two writes, and 20 times what one takes
 
 
 def untold(step: int, steps: int, loss: float, rate: float) -> None:
