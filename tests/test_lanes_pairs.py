@@ -83,7 +83,8 @@ def test_tables_are_kept_small_where_that_is_asked_for(
     monkeypatch.setattr(of_prompts, "LaneStream", stream)
     with np.errstate(all="ignore"):
         shown = [
-            of_prompts.OfPrompts(model, claim, ()).run(few=x) for x in (False, True)
+            of_prompts.OfPrompts(model, claim, ()).run(few=x)
+            for x in (False, True)
         ]
     assert kept == [False, True]
     for x in shown:

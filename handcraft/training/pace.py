@@ -1,11 +1,11 @@
-"""Says how many steps make a stretch of about half a second, and how many tokens a second that is.
+"""Says how many steps make a stretch of about two seconds, and how many tokens a second that is.
 
 Rules of this file: it decides about when progress is seen, never about bits.
 """
 
 from __future__ import annotations
 
-STRETCH = 0.5  # seconds
+STRETCH = 2.0  # seconds: for each the compiled loop takes its memory anew
 
 
 class RunPace:

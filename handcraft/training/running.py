@@ -41,7 +41,7 @@ from handcraft.training.standing import (
 from handcraft.training.steps import Steps, TrainingState
 from handcraft.training.texts import Data
 
-_SAVED = 2.0  # seconds between two writes, and 20 times what one takes
+_SAVED = 5.0  # seconds between two writes, and 20 times what one takes
 
 
 class TrainingRun:
