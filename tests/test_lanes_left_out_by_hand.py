@@ -38,10 +38,10 @@ from handcraft.proof.lanes import (
     head_choice,
     head_mean,
     head_sum,
+    logits,
     numbers,
     of_texts,
     offered,
-    shown,
     stream,
 )
 from handcraft.proof.lanes.attention import HeadReading
@@ -340,7 +340,7 @@ LEFT_OUT: dict[str, tuple[Callable[[], Model], Any, str, Any]] = {
         "claim_of_tag",
         any_claim,
     ),
-    "the radius of a margin": (nearly_whole, shown, "_margin", without_error),
+    "the radius of a margin": (nearly_whole, logits, "_margin", without_error),
 }
 
 

@@ -49,6 +49,8 @@ from handcraft.sequence.expression_checks import LARGEST_NUMBER
 from handcraft.sequence.short_forms import in_short
 from handcraft.sequence.values import Scope, shown
 
+_TOGETHER = 2**9  # texts of which all pairs of positions are looked at at once
+
 
 class Table(Frozen):
     """A table of the answer to each prompt."""
@@ -189,12 +191,13 @@ def _ask_ahead(
             for tokens, length in group
             if k < length and len(tokens) == end + 1 + k
         ]
-        for tokens, value in zip(
-            texts, evaluate_each(rule, texts, end=end), strict=True
-        ):
-            known[end, tuple(tokens)] = value
-            if isinstance(value, str):
-                tokens.append(value)
+        for first in range(0, len(texts), _TOGETHER):
+            some = texts[first : first + _TOGETHER]
+            values = evaluate_each(rule, some, end=end)
+            for tokens, value in zip(some, values, strict=True):
+                known[end, tuple(tokens)] = value
+                if isinstance(value, str):
+                    tokens.append(value)
 
 
 def answer_of(

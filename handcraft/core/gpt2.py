@@ -302,11 +302,14 @@ def trace(tokens: Array, weights: Weights, **config: Any) -> dict[str, Array]:
     return seen
 
 
-def recorder(seen: dict[str, Array]) -> Hook:
-    """A hook that keeps every intermediate in the given dict."""
+def recorder(seen: dict[str, Array], *names: str) -> Hook:
+    """A hook that keeps every intermediate in the given dict, or those of these names alone: all of
+    them are many times as large as what comes out.
+    """
 
     def hook(name: str, value: Array) -> Array:
-        seen[name] = value
+        if not names or name in names:
+            seen[name] = value
         return value
 
     return hook

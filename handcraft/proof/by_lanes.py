@@ -12,6 +12,7 @@ of another kind is left to the next method without a word.
 
 from __future__ import annotations
 
+import gc
 import math
 from dataclasses import replace
 
@@ -61,17 +62,24 @@ def by_lanes(task: Task) -> Outcome:
     if not is_for(task.model):
         return declined()
     told = task.claim.whole_text  # else the other method says why
-    try:
-        shown = measured_lanes(task.model, _said_of(program))
-    except Rejected as why:
-        return declined(f"not proved by lanes: {why}", told=told)
-    except (MemoryError, RecursionError) as error:
-        why_not = f"not proved by lanes: {type(error).__name__}"
-        return declined(why_not, told=told)
-    outcome = agreed(task, shown)
+    found = _shown(task.model, _said_of(program))
+    if isinstance(found, str):
+        gc.collect()  # tables of symbols refer to each other, and the next method needs the room
+        return declined(f"not proved by lanes: {found}", told=told)
+    outcome = agreed(task, found)
     if not outcome.proved:
         return outcome
-    return replace(outcome, certificate=_stated(task.model, shown))
+    return replace(outcome, certificate=_stated(task.model, found))
+
+
+def _shown(model: Model, said: tuple[Invariant, ...]) -> ShownByLanes | str:
+    """What is shown of a model, or the reason why nothing is."""
+    try:
+        return measured_lanes(model, said)
+    except Rejected as why:
+        return str(why)
+    except (MemoryError, RecursionError) as error:
+        return type(error).__name__
 
 
 def declined(reason: str | None = None, *, told: bool = True) -> Outcome:

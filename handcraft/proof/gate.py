@@ -224,7 +224,10 @@ class Gate:
         """
         seen: dict[str, Array] = {}
         logits = gpt2(
-            ids, **self.model.weights, **self.model.config, hook=recorder(seen)
+            ids,
+            **self.model.weights,
+            **self.model.config,
+            hook=recorder(seen, "resid_final"),
         )
         stream = seen["resid_final"]
         # [n, n_seq]

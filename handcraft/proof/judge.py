@@ -154,7 +154,10 @@ class Judge:
         seen: dict[str, Array] = {}
         # [n, n_seq, n_vocab]
         logits = gpt2(
-            ids, **self.model.weights, **self.model.config, hook=recorder(seen)
+            ids,
+            **self.model.weights,
+            **self.model.config,
+            hook=recorder(seen, "resid_final"),
         )
         stream, find = (
             seen["resid_final"],
@@ -269,9 +272,19 @@ class Judge:
     def _plain(
         self, ids: Array
     ) -> Pass:  # [n, n_seq] -> [n, n_embd], [n, n_vocab]
+        parts = [
+            self._some(ids[i : i + TEXTS]) for i in range(0, len(ids), TEXTS)
+        ]
+        stream, logits = (np.concatenate(x) for x in zip(*parts, strict=True))
+        return stream, logits
+
+    def _some(self, ids: Array) -> Pass:
         seen: dict[str, Array] = {}
         logits = gpt2(
-            ids, **self.model.weights, **self.model.config, hook=recorder(seen)
+            ids,
+            **self.model.weights,
+            **self.model.config,
+            hook=recorder(seen, "resid_final"),
         )
         return seen["resid_final"][:, -1], logits[:, -1]
 
@@ -288,7 +301,10 @@ class Judge:
             return
         seen: dict[str, Array] = {}
         logits = gpt2(
-            ids, **self.model.weights, **self.model.config, hook=recorder(seen)
+            ids,
+            **self.model.weights,
+            **self.model.config,
+            hook=recorder(seen, "resid_final"),
         )
         again = cache(lambda: self.second.wide(ids))
         for length in lengths:

@@ -25,7 +25,9 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.sequence.expression import Expression
 
-LONGEST_TRIED = 256  # that are looked at
+LONGEST_TRIED = (
+    724  # that are looked at: at 1,024 a table of two counts is too large
+)
 _DRAWN = 4  # texts of the longest length that are run
 
 

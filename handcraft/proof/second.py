@@ -35,6 +35,7 @@ LAST_BITS = 4.0  # roundings of the largest logit that no slack is trusted in
 _APART = 0.25  # of the slack, by which two passes may differ
 # times as much slack as rounding is seen to take: then the same text is not asked by itself
 FAR = 2.0**10
+_TEXTS = 2**6  # in one pass
 _WIDER = {"float32": np.float64, "float64": np.longdouble}
 
 Pass = tuple[
@@ -106,10 +107,24 @@ class Second:
     def wide(
         self, ids: Array
     ) -> Pass:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
-        """Return the stream and the logits of the same forward pass with more digits."""
+        """Return the stream and the logits of the same forward pass with more digits, some texts at
+        a time.
+        """
+        if ids.ndim == 1 or len(ids) <= _TEXTS:
+            return self._some(ids)
+        parts = [
+            self._some(ids[i : i + _TEXTS]) for i in range(0, len(ids), _TEXTS)
+        ]
+        stream, logits = (np.concatenate(x) for x in zip(*parts, strict=True))
+        return stream, logits
+
+    def _some(self, ids: Array) -> Pass:
         seen: dict[str, Array] = {}
         logits = gpt2(
-            ids, **self._wide, **self.model.config, hook=recorder(seen)
+            ids,
+            **self._wide,
+            **self.model.config,
+            hook=recorder(seen, "resid_final"),
         )
         return seen["resid_final"], logits
 

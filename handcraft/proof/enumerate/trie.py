@@ -141,7 +141,8 @@ def _plain(
                 n_vocab
             )  # [n, length]
             seen: dict[str, Array] = {}
-            logits = gpt2(ids, **weights, **config, hook=recorder(seen))
+            kept = recorder(seen, "resid_final")
+            logits = gpt2(ids, **weights, **config, hook=kept)
             yield Chunk(
                 length, first, seen["resid_final"][:, -1], logits[:, -1]
             )

@@ -15,10 +15,12 @@
     attention    which selection a head makes: head_sum, head_choice, head_mean
     offered      what a head reads; overflow: that no number can; checked_model: which models
     stream       lanes from the embedding to the logits
-    shown        the least margin, and all that was shown: of_texts, of_prompts
+    logits       the least margin, some rows at a time
+    shown        all that was shown: of_texts, of_prompts
 
     contexts     the texts of a claim on prompts: which token can stand where
     asked        the meaning of an expression at a position that such a claim asks
+    first_token  the same at the token that begins a text; behind: what a key may not find
     walks        the automaton of the prompts; walked: what sums over its ways are known by it
     climbs       sums that climb by one at most; lasting, lengths: answers as long as a text says
     elements     claims that read at the answer what is known at an element of the prompt

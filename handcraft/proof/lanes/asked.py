@@ -10,12 +10,13 @@ checked. The first token of all texts has no index; it is a key that is asked ab
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.behind import Behind, labels_used, rows_used
 from handcraft.proof.lanes.contexts import PromptContexts
 from handcraft.proof.lanes.derived import applied_to_few, smaller_form
 from handcraft.proof.lanes.echoed import (
@@ -24,8 +25,10 @@ from handcraft.proof.lanes.echoed import (
     nodes_of,
     of_element,
     own_parts,
+    places_of_echo,
     read_at_keys,
 )
+from handcraft.proof.lanes.first_token import BegunTexts, FirstToken, OfFirst
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -44,9 +47,7 @@ from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
     AT_TOKEN,
-    Labels,
     Symbols,
-    spread,
 )
 from handcraft.proof.lanes.written import written_out
 from handcraft.sequence.expression import Expression
@@ -62,16 +63,6 @@ from handcraft.sequence.values import combine
 
 _MOST_ECHOES = 4
 _PLACES = ("first_where", "latest_where", "best")
-
-
-class BegunTexts(Protocol):
-    """The token that all texts begin with, and how many have no index for that: 1 or 0."""
-
-    @property
-    def begin(self) -> str | None: ...
-
-    @property
-    def skipped(self) -> int: ...
 
 
 class AskedMeaning(MeaningForms):
@@ -102,7 +93,7 @@ class AskedMeaning(MeaningForms):
             # what is asked for at some places alone reads keys anywhere
             keys = type(self)(symbols, contexts, at_key=True)
         self.keys: AskedMeaning = self if keys is None else keys
-        self.first = _FirstToken(self)
+        self.first = FirstToken(self)
         self._echoes: dict[int, AskedMeaning] = {}
         self._placed: list[Expression] = []  # what was found in one
         self._long: dict[int, tuple[Expression, Expression]] = {}
@@ -335,14 +326,14 @@ class AskedMeaning(MeaningForms):
 
     def _condition(self, e: Any) -> Form:
         if self.at_key:  # a number alone, too, selects what stands behind
-            _Behind(self).check(e)
+            Behind(self).check(e)
         return super()._condition(e)
 
     def _at_first(self, e: Any) -> Form:
         """1 where a condition selects the first token, else 0."""
         if not self.skipped:
             return constant_form(0)
-        return _OfFirst(self).condition(e)
+        return OfFirst(self).condition(e)
 
     def _count(self, e: Expression) -> Form:
         return self._with_first(super()._count(e), e)
@@ -398,123 +389,6 @@ class AskedMeaning(MeaningForms):
         if self._may(self._at_first(selection_of(e).condition)):
             raise Rejected("the first token may be fetched")
         return super()._fetch(e)
-
-
-class _FirstToken(MeaningForms):
-    """What an expression is at the first token, as the position that asks sees it."""
-
-    def __init__(self, asked: AskedMeaning) -> None:
-        super().__init__(asked.symbols)
-        refused = "what the first token finds in the text is not known here"
-
-        def unknown(_: Any) -> Form:
-            raise Rejected(refused)
-
-        self._asked = dict.fromkeys(self._asked, unknown)
-        self._asked["here"] = lambda _: constant_form(0)
-        self._asked["end"] = lambda _: asked.placed(AT_END)
-        self._asked["token_at"] = self._token_at
-        self.begin = asked.contexts.begin
-
-    def _token_at(self, e: Expression) -> Form:
-        place = self.of(e.args[0])
-        known = set(place.table.reshape(-1).tolist())
-        if any(x is not None and x > 0 for x in known):
-            raise Rejected("the first token reads another one")
-        return applied(
-            self.symbols, lambda x: self.begin if x == 0 else None, place
-        )
-
-
-class _OfFirst(MeaningForms):
-    """What a condition is where the key is the first token."""
-
-    def __init__(self, asked: AskedMeaning) -> None:
-        super().__init__(asked.symbols)
-        self.asked = asked
-        self._asked = {"there": lambda e: asked.first.of(e.args[0])}
-
-    def condition(self, e: Any) -> Form:
-        """1 where it selects the first token, else 0."""
-        return self._condition(e)
-
-    def _form(self, e: Expression) -> Form:
-        if not e.paired:
-            return self.asked.of(e)
-        return self._both(e) if e.op == "both" else super()._form(e)
-
-    def _both(self, e: Expression) -> Form:
-        """False where one side is, whatever the other one is."""
-        sides: list[Form] = []
-        for arg in e.args[::-1]:
-            try:
-                form = self.of(arg)
-            except Rejected:
-                if not sides:
-                    sides.append(self.of(e.args[0]))
-                    if _is_never(sides[0]):
-                        return constant_form(0)
-                raise
-            if _is_never(form):
-                return constant_form(0)
-            sides.append(form)
-        return super()._form(e)
-
-
-def _is_never(form: Form) -> bool:
-    return not form.labels and form.table[()] == 0
-
-
-class _Behind(MeaningForms):
-    """What a condition is where the key stands behind the position that has it."""
-
-    def __init__(self, at_key: AskedMeaning) -> None:
-        super().__init__(at_key.symbols)
-        self.at_key = at_key
-        self._asked = {
-            "there": lambda e: moved_to_key(
-                at_key.symbols, at_key.of_key(e.args[0])
-            )
-        }
-
-    def _form(self, e: Expression) -> Form:
-        return super()._form(e) if e.paired else self.at_key.of(e)
-
-    def check(self, e: Any) -> None:
-        """Raise Rejected unless a condition is false for all keys behind."""
-        with self.symbols.behind():
-            form = self._condition(e)
-            index = ((0, AT_INDEX), (1, AT_INDEX))
-            labels = labels_used(self.at_key, (*form.labels, *index))
-            possible = rows_used(self.at_key, labels)
-            if over(self.symbols, form, labels)[possible].any():
-                raise Rejected("a key may find what stands behind it")
-
-
-def labels_used(asked: AskedMeaning, labels: Labels) -> Labels:
-    """Labels with those that say where something is asked for, if that is said."""
-    more = () if asked.used is None else ((0, AT_INDEX), (0, AT_END))
-    return tuple(sorted({*labels, *more}))
-
-
-def rows_used(asked: AskedMeaning, labels: Labels) -> Array:
-    """True for the rows that can be where something is asked for."""
-    possible = asked.symbols.possible(labels)
-    if asked.used is None:
-        return possible
-    used = spread(asked.used, ((0, AT_END), (0, AT_INDEX)), labels)
-    return np.array(possible & used)
-
-
-def places_of_echo(
-    contexts: PromptContexts, region: int
-) -> tuple[Array, Array]:
-    """The first and the last index of an echo, by the end of the prompt. Its first position is
-    the last of the prompt, or a multiple of what that is counted from the first token on.
-    """
-    end = np.array(contexts.ends) + contexts.skipped
-    first = region * end - contexts.skipped
-    return first, first + end - 2
 
 
 class _AtEchoes(AskedMeaning):

@@ -12,6 +12,7 @@ the weights or the list; what is not shown is Rejected, with the reason.
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Sequence
 
@@ -76,6 +77,9 @@ def _in_few_rows(pass_: OfTexts | OfPrompts) -> ShownByLanes:
     try:
         return pass_.run(few=False)
     except TooManyRows as why:
+        # what was computed up to there is let go: tables of symbols refer to each other
+        why.__traceback__ = None
+        gc.collect()
         try:
             return pass_.run(few=True)
         except Rejected:

@@ -4,6 +4,7 @@
     is_of_prompt(e)      True if it selects positions of the prompt alone, behind the first token
     own_parts(e)         the parts of a condition that do not read the key
     read_at_keys(e)      what a selection asks its keys that these select
+    places_of_echo(contexts, region)   where an echo stands
 
 What a claim asks of an element is asked of the whole text. The element itself, to a causal model,
 is where little of that is to be seen, so a model that says the prompt again finds it there. The
@@ -17,7 +18,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.contexts import PromptContexts
 from handcraft.proof.lanes.written import written_out
 from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import BY_CONDITION, SHORT, selection_of
@@ -166,3 +171,14 @@ def asks_for_echoes(e: Expression) -> bool:
         part.op in BY_CONDITION and is_of_prompt(part) and read_at_keys(part)
         for part in nodes_of(e)
     )
+
+
+def places_of_echo(
+    contexts: PromptContexts, region: int
+) -> tuple[Array, Array]:
+    """The first and the last index of an echo, by the end of the prompt. Its first position is
+    the last of the prompt, or a multiple of what that is counted from the first token on.
+    """
+    end = np.array(contexts.ends) + contexts.skipped
+    first = region * end - contexts.skipped
+    return first, first + end - 2

@@ -3,6 +3,9 @@
     Form         a table of values over labels; a constant has no labels
     constant, variable, applied, collapsed
 
+A table holds few values many times. So each value has a number, which is kept in few bytes, and
+what is asked of a table is asked of these numbers.
+
 Rules of this file: values are those of the language (whole numbers, fractions, texts, None), or
 Nowhere; rows that are not possible may hold anything.
 """
@@ -10,8 +13,8 @@ Nowhere; rows that are not possible may hold anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,17 +34,70 @@ _MOST_ASKED = 1_000_000  # rows that are computed value by value
 _FEW = 4096  # rows of a table that are computed row by row
 
 
-@dataclass(frozen=True, eq=False)
 class Form:
-    """A value for each row of a table over sorted labels."""
+    """A value for each row of a table over sorted labels. It never changes.
 
-    labels: Labels
-    table: Array  # of objects, or of whole numbers
+    table     [the shape of the labels] objects, or whole numbers
+    numbered  the same as a number for each value, and the values, no two of them the same
+    """
+
+    def __init__(self, labels: Labels, table: Array) -> None:
+        self.labels = labels
+        self.table = table
+
+    @classmethod
+    def of_numbers(
+        cls, labels: Labels, numbers: Array, values: Sequence[Any]
+    ) -> Form:
+        """The form of numbered values, no two of which are the same."""
+        form = cls.__new__(cls)
+        form.labels = labels
+        form.numbered = in_few_bytes(numbers, len(values)), list(values)
+        return form
+
+    @cached_property
+    def table(self) -> Array:
+        """The values themselves, where only their numbers are known."""
+        numbers, values = self.numbered
+        table = np.empty(numbers.shape, dtype=object)
+        table[...] = as_objects(values)[numbers]
+        return table
+
+    @cached_property
+    def numbered(self) -> tuple[Array, list[Any]]:
+        """The numbers, where only the values are known."""
+        numbers, values = in_numbers(self.table)
+        return in_few_bytes(numbers, len(values)), values
 
     @property
     def sides(self) -> set[int]:
         """The sides that it reads."""
         return {side for side, _ in self.labels}
+
+    def values_at(self, rows: Array) -> list[Any]:
+        """The different values in the rows for which a table is True."""
+        numbers, values = self.numbered
+        return [values[i] for i in np.unique(numbers[rows])]
+
+
+def of_whole_numbers(labels: Labels, numbers: Array) -> Form:
+    """The form of whole numbers."""
+    numbers = np.asarray(numbers, dtype=np.int64)
+    values = np.unique(numbers)
+    at = np.searchsorted(values, numbers)
+    return Form.of_numbers(labels, at, values.tolist())
+
+
+def as_key(numbers: Array) -> tuple[str, bytes]:
+    """Whole numbers in few bytes: those of two tables of one shape are the same if these are."""
+    ends = numbers.min(initial=0), numbers.max(initial=0)
+    kind = np.result_type(*map(np.min_scalar_type, ends))
+    return kind.str, numbers.astype(kind).tobytes()
+
+
+def in_few_bytes(numbers: Array, count: int) -> Array:
+    """Numbers from 0 on, below a count, that one more and -1 still fit beside."""
+    return numbers.astype(np.int16 if count < 2**15 - 1 else np.int64)
 
 
 def constant_form(value: Any) -> Form:
@@ -97,30 +153,48 @@ def _by_values(
 ) -> Form:
     """The same for a large table: f is asked once for each values that stand in a row together."""
     shape = symbols.shape(labels)
-    code, most = np.zeros(shape, dtype=np.int64), 1
-    parts = [in_numbers(form.table) for form in forms]
+    code, most = np.zeros(shape, dtype=np.int32), 1
+    parts = [form.numbered for form in forms]
     flat = [
         np.broadcast_to(spread(numbers, form.labels, labels), shape)
         for form, (numbers, _) in zip(forms, parts, strict=True)
     ]
     for numbers, (_, values) in zip(flat, parts, strict=True):
+        if most * len(values) > 2**40:
+            rows, code = _different(code, most)
+            most = len(rows)
+        if most * len(values) > 2**31:
+            code = code.astype(np.int64)
         code, most = code * len(values) + numbers, most * len(values)
-        if most > 2**40:
-            known, code = np.unique(code, return_inverse=True)
-            code, most = code.reshape(shape), len(known)
-    known, first, code = np.unique(code, return_index=True, return_inverse=True)
-    if len(known) > _MOST_ASKED:
-        raise TooManyRows(f"a table of {len(known):,} values is too large")
-    rows = [
-        [values[i] for i in numbers.reshape(-1)[first]]
+    rows, code = _different(code, most)
+    if len(rows) > _MOST_ASKED:
+        raise TooManyRows(f"a table of {len(rows):,} values is too large")
+    at = np.unravel_index(rows, shape)
+    read = [
+        [values[i] for i in numbers[at]]
         for numbers, (_, values) in zip(flat, parts, strict=True)
     ]
-    asked = as_objects([f(*row) for row in zip(*rows, strict=True)])
+    asked = as_objects([f(*row) for row in zip(*read, strict=True)])
     numbers, values = in_numbers(asked)
-    found = numbers[code.reshape(-1)].reshape(shape)
+    found = in_few_bytes(numbers, len(values))[code]
     if collapse:
         return _less(symbols, labels, found, values)
-    return Form(labels, as_objects(values)[found])
+    return Form.of_numbers(labels, found, values)
+
+
+def _different(code: Array, most: int) -> tuple[Array, Array]:
+    """A row of each code that there is, and the codes as numbers from 0 on: those are below
+    `most`.
+    """
+    if most > code.size:
+        _, rows, code_at = np.unique(
+            code, return_index=True, return_inverse=True
+        )
+        return rows, code_at.reshape(code.shape)
+    row = np.full(most, -1)
+    row[code.reshape(-1)] = np.arange(code.size)
+    number = np.cumsum(row >= 0, dtype=np.int32) - 1
+    return row[row >= 0], number[code]
 
 
 def _less(
@@ -133,9 +207,7 @@ def _less(
         if (fewer := less_axis(numbers, mask, axis)) is not None:
             numbers, mask = fewer
             labels = (*labels[:axis], *labels[axis + 1 :])
-    table = np.empty(numbers.shape, dtype=object)
-    table[...] = as_objects(values)[numbers]
-    return Form(labels, table)
+    return Form.of_numbers(labels, numbers, values)
 
 
 def at_index(symbols: Symbols, place: Form, index: Form) -> Form:
@@ -168,32 +240,48 @@ def ranked(
 
 def collapsed(symbols: Symbols, form: Form) -> Form:
     """The same without the labels on which no possible row depends."""
-    numbers, values = in_numbers(form.table)
+    numbers, values = form.numbered
     return _less(symbols, form.labels, numbers, values)
 
 
 def in_numbers(table: Array) -> tuple[Array, list[Any]]:
-    """A table with a number for each value, and the values."""
+    """A table with a number for each value, and the values, in the order in which they appear."""
+    flat = table.reshape(-1)
     if table.dtype != object:  # whole numbers
-        kinds, places = np.unique(table, return_inverse=True)
+        kinds, places = np.unique(flat, return_inverse=True)
         return places.reshape(table.shape), kinds.tolist()
+    if flat.size <= _FEW:
+        numbers, values = _each_numbered(flat)
+        return numbers.reshape(table.shape), values
+    # one object is one value: each is looked at once
+    objects = np.fromiter(map(id, flat), dtype=np.int64, count=flat.size)
+    _, first, at = np.unique(objects, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    numbers, values = _each_numbered(flat[first[order]])
+    by_object = np.empty_like(numbers)
+    by_object[order] = numbers
+    return by_object[at].reshape(table.shape), values
+
+
+def _each_numbered(flat: Array) -> tuple[Array, list[Any]]:
+    """A number for each value of a row, and the values; a text is never a number."""
     known: dict[Any, int] = {}
     values: list[Any] = []
-    found = np.zeros(table.size, dtype=np.int64)
-    for i, value in enumerate(table.reshape(-1)):
+    found = np.zeros(flat.size, dtype=np.int64)
+    for i, value in enumerate(flat):
         key = (type(value) is str, value)
         if key not in known:
             known[key] = len(values)
             values.append(value)
         found[i] = known[key]
-    return found.reshape(table.shape), values
+    return found, values
 
 
 def less_axis(
     numbers: Array, mask: Array, axis: int
 ) -> tuple[Array, Array] | None:
     """A table without an axis, if all possible rows along it are the same; else None."""
-    big = np.iinfo(np.int64).max
+    big = np.iinfo(numbers.dtype).max
     low = np.where(mask, numbers, big).min(axis=axis)
     high = np.where(mask, numbers, -1).max(axis=axis)
     some: Array = np.array(mask.any(axis=axis))

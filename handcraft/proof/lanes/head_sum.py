@@ -19,8 +19,8 @@ from handcraft.proof.checker.zonotope import UP, Rejected
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
-    as_objects,
     moved_to_key,
+    of_whole_numbers,
 )
 from handcraft.proof.lanes.numbers import LaneNumbers
 from handcraft.proof.lanes.pair_table import PairTable
@@ -122,12 +122,11 @@ def weights_of(
 ) -> Form:
     """The value where a key is chosen, else 0."""
     shape = symbols.shape((*pairs.queries, *pairs.keys))
-    flags = Form(
-        (*pairs.queries, *pairs.keys),
-        as_objects([int(x) for x in chosen.reshape(-1)]).reshape(shape),
+    labels_of_pair = (*pairs.queries, *pairs.keys)
+    flags = Form.of_numbers(
+        labels_of_pair, chosen.reshape(shape).astype(int), (0, 1)
     )
-    table = as_objects([int(x) for x in numbers.reshape(-1)])
-    value = moved_to_key(symbols, Form(labels, table.reshape(numbers.shape)))
+    value = moved_to_key(symbols, of_whole_numbers(labels, numbers))
     return applied(symbols, lambda a, b: a * b, flags, value)
 
 

@@ -22,7 +22,12 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.lanes.alike import alike
 from handcraft.proof.lanes.by_end import by_end, key_values
-from handcraft.proof.lanes.forms import Form, as_objects, collapsed
+from handcraft.proof.lanes.forms import (
+    Form,
+    as_key,
+    as_objects,
+    collapsed,
+)
 from handcraft.proof.lanes.pair_table import PairTable, by_side
 from handcraft.proof.lanes.symbols import (
     AT_END,
@@ -116,7 +121,7 @@ class LevelTable:
             return known
         numbers: dict[Any, int] = self.symbols.choices
         labels, levels, _ = self.kept
-        key = (self.symbols.asking, labels, levels.tobytes())
+        key = (self.symbols.asking, labels, as_key(levels))
         self.is_known = key in numbers
         if self.asked_only and not self.is_known:
             return -1

@@ -18,7 +18,8 @@ from typing import Any
 from handcraft.claims.kinds import After, Predicate
 from handcraft.core.vocabulary import Vocabulary
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.asked import AskedMeaning, BegunTexts
+from handcraft.proof.lanes.asked import AskedMeaning
+from handcraft.proof.lanes.first_token import BegunTexts
 from handcraft.proof.lanes.forms import Form
 from handcraft.proof.lanes.symbols import Symbols
 from handcraft.sequence.expression import Expression

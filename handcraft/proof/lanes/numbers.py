@@ -2,6 +2,7 @@
 
     LaneNumbers            c + sum of g e + d for each row of a table, |e| <= 1 and |d| <= r
     gathered        several lanes side by side, as one zonotope with a row for each row of all
+    at_rows         the same at some of the rows
     lanes_of        a zonotope taken apart again
     simpler         the same without labels on which hardly anything depends
     smaller         the same over derived symbols, where it then has fewer rows
@@ -12,7 +13,7 @@ it. Rules of this file: a radius is never too small; what is left out is added t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +33,10 @@ from handcraft.proof.lanes.symbols import (
     Labels,
     Symbols,
     TooManyRows,
-    spread,
 )
 
+MOST_GATHERED = 8 * MOST_TABLE_ROWS  # numbers of all rows together
+_MOST_AT_ONCE = MOST_TABLE_ROWS // 4  # numbers of a block of rows
 _SMALL = 2.0**-26  # what depends on a symbol by so little does not
 
 
@@ -79,26 +81,55 @@ def gathered(
     symbols: Symbols, lanes: Sequence[LaneNumbers], labels: Labels = ()
 ) -> tuple[Labels, Zonotope, list[int]]:
     """Lanes side by side: the labels of the rows, the rows, and the numbers of the errors."""
+    wide, lanes, errors = read_together(symbols, lanes, labels)
+    size = count_rows(symbols, wide)
+    if size * max(1, len(lanes)) * (len(errors) + 2) > MOST_GATHERED:
+        raise TooManyRows("what is read together has too many rows")
+    rows = at_rows(symbols, lanes, wide, np.arange(size))
+    return wide, rows, errors
+
+
+def read_together(
+    symbols: Symbols, lanes: Sequence[LaneNumbers], labels: Labels = ()
+) -> tuple[Labels, Sequence[LaneNumbers], list[int]]:
+    """The labels of all lanes, the lanes over fewer rows where these are many, and the numbers of
+    their errors.
+    """
     wide = _wide(lanes, labels)
     if count_rows(symbols, wide) > large(symbols):
         lanes = [smaller(symbols, lane) for lane in lanes]
         wide = _wide(lanes, labels)
-    shape = symbols.shape(wide)
-    size = int(np.prod(shape, dtype=np.int64))
-    errors = sorted({e for lane in lanes for e in lane.g})
-    if size * max(1, len(lanes)) * (len(errors) + 2) > 8 * MOST_TABLE_ROWS:
-        raise TooManyRows("what is read together has too many rows")
+    symbols.shape(wide)  # Rejected where it is too large
+    return wide, lanes, errors_of(lanes)
 
-    def rows(array: Array, own: Labels) -> Any:
-        return np.broadcast_to(spread(array, own, wide), shape).reshape(-1)
 
-    c, r = np.zeros((size, len(lanes))), np.zeros((size, len(lanes)))
-    g = np.zeros((size, len(lanes), len(errors)))
+def errors_of(lanes: Sequence[LaneNumbers]) -> list[int]:
+    """The numbers of the errors of several lanes."""
+    return sorted({e for lane in lanes for e in lane.g})
+
+
+def in_blocks(rows: Array, wide: int) -> Iterator[Array]:
+    """Rows in parts, each of them small though a row has so many numbers."""
+    size = max(1, _MOST_AT_ONCE // max(1, wide))
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def at_rows(
+    symbols: Symbols, lanes: Sequence[LaneNumbers], labels: Labels, rows: Array
+) -> Zonotope:
+    """Lanes side by side, at some rows of a table over these labels."""
+    index = np.unravel_index(rows, symbols.shape(labels)) if labels else ()
+    at = dict(zip(labels, index, strict=True))
+    errors = {e: i for i, e in enumerate(errors_of(lanes))}
+    c, r = np.zeros((len(rows), len(lanes))), np.zeros((len(rows), len(lanes)))
+    g = np.zeros((len(rows), len(lanes), len(errors)))
     for i, lane in enumerate(lanes):
-        c[:, i], r[:, i] = rows(lane.c, lane.labels), rows(lane.r, lane.labels)
+        own = tuple(at[x] for x in lane.labels)
+        c[:, i], r[:, i] = lane.c[own], lane.r[own]
         for e, part in lane.g.items():
-            g[:, i, errors.index(e)] = rows(part, lane.labels)
-    return wide, Zonotope(c, r, g), errors
+            g[:, i, errors[e]] = part[own]
+    return Zonotope(c, r, g)
 
 
 def _wide(lanes: Sequence[LaneNumbers], labels: Labels) -> Labels:

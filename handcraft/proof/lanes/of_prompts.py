@@ -34,11 +34,12 @@ from handcraft.proof.lanes.greatest import (
     margin_of_most,
 )
 from handcraft.proof.lanes.lengths import asked_contexts, check_stop
+from handcraft.proof.lanes.logits import margin_of
 from handcraft.proof.lanes.overflow import NotFollowed
 from handcraft.proof.lanes.pairs import MostByPairs
 from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.placed import OF_PLACES
-from handcraft.proof.lanes.shown import ShownByLanes, margin_of
+from handcraft.proof.lanes.shown import ShownByLanes
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import Symbols, TooManyRows
 from handcraft.sequence.expression import Expression
@@ -125,7 +126,9 @@ class OfPrompts:
         self._check_stop(contexts, symbols, form)
         stream = self._followed(contexts.begin, symbols)
         with symbols.of_asked(True):
-            margin, error, silent = margin_of(self.model, stream, form)
+            margin, error, silent = margin_of(
+                self.model, stream.logits(form.labels), form
+            )
         if silent:
             raise Rejected("the claim may have no answer")
         return margin, error

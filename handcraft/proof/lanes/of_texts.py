@@ -23,11 +23,12 @@ from handcraft.proof.lanes.certificate import Invariant
 from handcraft.proof.lanes.derived import count_rows
 from handcraft.proof.lanes.forms import Form
 from handcraft.proof.lanes.greatest import either_way, is_most, margin_of_most
+from handcraft.proof.lanes.logits import margin_of
 from handcraft.proof.lanes.meaning import MeaningForms, as_numbers
 from handcraft.proof.lanes.next_meaning import NextMeaning, said_next
 from handcraft.proof.lanes.numbers import gathered
 from handcraft.proof.lanes.pairs import MostByPairs
-from handcraft.proof.lanes.shown import ShownByLanes, margin_of
+from handcraft.proof.lanes.shown import ShownByLanes
 from handcraft.proof.lanes.silence import spoken_contexts
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import (
@@ -138,7 +139,9 @@ class OfTexts:
         if any(x.after not in self.passed for x in self.wanted):
             raise Rejected("an invariant stands after no sublayer")
         form = claimed.of(self.said)
-        margin, error, silent = margin_of(self.model, stream, form)
+        margin, error, silent = margin_of(
+            self.model, stream.logits(form.labels), form
+        )
         contexts = self._contexts(stream)
         spoken = self.spoken(symbols, form) if silent else None
         found = tuple(self.found)

@@ -22,7 +22,6 @@ from handcraft.proof.lanes.forms import (
     Form,
     applied,
     as_objects,
-    in_numbers,
     over,
     variable,
 )
@@ -185,7 +184,7 @@ def said_at_places(
         _of_values(symbols, s, known["reads", s].tokens(end))
         for _, s in said.labels
     ]
-    numbers, values = in_numbers(said.table)
+    numbers, values = said.numbered
     kinds: dict[bytes, set[Any]] = {}  # many places can have the same
     found: list[set[Any]] = []
     for i in range(symbols.n):

@@ -19,13 +19,19 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
 from handcraft.proof.lanes.checked_model import check_model
+from handcraft.proof.lanes.derived import count_rows
 from handcraft.proof.lanes.dust import LaneFloats
 from handcraft.proof.lanes.head_prompt import some_mean
+from handcraft.proof.lanes.logits import LogitRows
 from handcraft.proof.lanes.needed import needed_heads
 from handcraft.proof.lanes.numbers import (
+    MOST_GATHERED,
     LaneNumbers,
+    at_rows,
     gathered,
+    in_blocks,
     lanes_of,
+    read_together,
     simpler,
     single,
 )
@@ -41,6 +47,7 @@ from handcraft.proof.lanes.symbols import (
     AT_TOKEN,
     Labels,
     Symbols,
+    TooManyRows,
 )
 
 _GREAT = 2.0**-10  # a remainder
@@ -159,12 +166,26 @@ class LaneStream:
         read = [int(i) for i in np.flatnonzero(w) if not lanes[int(i)].is_zero]
         if not read:
             return single(b)
-        labels, rows, errors = gathered(self.symbols, [lanes[i] for i in read])
-        found = self.floats.linear(rows, w[read][:, None], np.array([b]))
-        if len(read) == 1:
-            found = _less_itself(found, rows, float(w[read[0]]), b, self.floats)
-        (lane,) = lanes_of(self.symbols, labels, found, errors)
+        labels, own, errors = read_together(
+            self.symbols, [lanes[i] for i in read]
+        )
+        rows = np.arange(count_rows(self.symbols, labels))
+        wide = len(own) * (len(errors) + 2)
+        if len(rows) * wide > MOST_GATHERED:
+            raise TooManyRows("what is read together has too many rows")
+        found = [
+            self._products(at_rows(self.symbols, own, labels, some), w[read], b)
+            for some in in_blocks(rows, wide)
+        ]
+        (lane,) = lanes_of(self.symbols, labels, _joined(found), errors)
         return lane
+
+    def _products(self, rows: Zonotope, w: Array, b: float) -> Zonotope:
+        """The product of rows and one column."""
+        found = self.floats.linear(rows, w[:, None], np.array([b]))
+        if len(w) > 1:
+            return found
+        return _less_itself(found, rows, float(w[0]), b, self.floats)
 
     def run(
         self, seen: Callable[[str, LaneStream], None], *, to_last: bool = False
@@ -391,9 +412,7 @@ class LaneStream:
 
     # ------------------------------------------------------------ logits
 
-    def logits(
-        self, labels: Labels
-    ) -> tuple[Labels, Zonotope]:  # -> [n_row, n_vocab]
+    def logits(self, labels: Labels) -> LogitRows:
         """The logits at a position, a row for each values of these symbols and the lanes' own."""
         lanes = self.text if self.asked is None else self.asked
         self._logits_fit()
@@ -404,9 +423,12 @@ class LaneStream:
         ]
         if not read:
             raise Rejected("the logits are all 0")
-        wide, rows, _ = gathered(self.symbols, [lanes[i] for i in read], labels)
-        w = self.wte[:, read].T
-        return wide, self.floats.linear(rows, w, np.zeros(w.shape[1]))
+        wide, own, _ = read_together(
+            self.symbols, [lanes[i] for i in read], labels
+        )
+        return LogitRows(
+            self.symbols, self.floats, own, self.wte[:, read].T, wide
+        )
 
     def _logits_fit(self) -> None:
         """Check that no logit can overflow, asked or not: a run ends at one that is no number."""
@@ -432,6 +454,17 @@ def _less_itself(
     return Zonotope(
         np.where(zero, 0.0, found.c), np.where(zero, 0.0, found.r), g
     )
+
+
+def _joined(parts: Sequence[Zonotope]) -> Zonotope:
+    """Blocks of rows as one."""
+    if len(parts) == 1:
+        return parts[0]
+    c, r, g = (
+        np.concatenate(x)
+        for x in zip(*((x.c, x.r, x.g) for x in parts), strict=True)
+    )
+    return Zonotope(c, r, g)
 
 
 def _table(symbol: int, numbers: Array) -> LaneNumbers:

@@ -270,6 +270,7 @@ class Symbols:
         """What both sides say together: an earlier position, or the same one, or another."""
         mask = self._before_asked(labels, mask)
         both = [s for side, s in labels if side == 0 and (1, s) in labels]
+        mask = self._beside_asked(labels, mask, both)
         for ranked in both:
             symbol = self.all[ranked]
             if ranked != AT_INDEX and symbol.first is None:
@@ -287,6 +288,23 @@ class Symbols:
                 a = self.place(labels, (0, other), count)
                 b = self.place(labels, (1, other), count)
                 mask = mask & ((q != k) | (a == b))
+        return mask
+
+    def _beside_asked(
+        self, labels: Labels, mask: Array, both: Sequence[int]
+    ) -> Array:
+        """Where the end says which position asks, a key with the index of that is it."""
+        ends, keys = (0, AT_END), (1, AT_INDEX)
+        if not self.is_one_asked or not {ends, keys} <= set(labels):
+            return mask
+        asked = self.texts.asked if self.texts is not None else mask
+        own = np.where(asked.any(axis=1), asked.argmax(axis=1), -1)
+        same = spread(own[:, None] == np.arange(self.n), (ends, keys), labels)
+        for other in both:
+            count = np.arange(len(self.all[other].values))
+            a = self.place(labels, (0, other), count)
+            b = self.place(labels, (1, other), count)
+            mask = mask & (~same | (a == b))
         return mask
 
     @property

@@ -24,9 +24,10 @@ from handcraft.proof.lanes.derived import by_bases
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
-    as_objects,
+    as_key,
     collapsed,
     constant_form,
+    of_whole_numbers,
     variable,
 )
 from handcraft.proof.lanes.links import linked
@@ -62,21 +63,22 @@ def total_form(symbols: Symbols, weights: Form) -> Form:
     if symbols.texts is not None:  # which may tell that a row has no text
         weights = settled(symbols, weights)
     mask = symbols.possible(weights.labels)
-    if any(
-        not isinstance(x, int | Fraction) for x in weights.table[mask].tolist()
-    ):
+    if any(not isinstance(x, int | Fraction) for x in weights.values_at(mask)):
         raise Rejected("a sum of what is not always a number")
     if symbols.texts is None:
         weights = collapsed(symbols, weights)
     if not weights.labels:
         return _times_seen(symbols, weights)
     mask = symbols.possible(weights.labels)
-    known = weights.table[mask].tolist()
+    known = set(weights.values_at(mask))
     bottom = lcm(*(Fraction(x).denominator for x in known))
-    numbers = np.zeros(weights.table.shape, dtype=np.int64)
     if max(abs(x) for x in known) * bottom > 2**40:
         raise Rejected("a sum of numbers that are too large")
-    numbers[mask] = [int(x * bottom) for x in known]
+    at, values = weights.numbered
+    scaled = np.array(
+        [int(x * bottom) if x in known else 0 for x in values], dtype=np.int64
+    )
+    numbers = np.where(mask, scaled[at], 0)
     found = _whole(symbols, weights.labels, numbers)
     if bottom == 1:
         return found
@@ -90,15 +92,9 @@ def _times_seen(symbols: Symbols, weights: Form) -> Form:
     return applied(symbols, lambda w, s: w * (s + more), weights, seen)
 
 
-def _form(labels: Labels, numbers: Array) -> Form:
-    values = as_objects([int(x) for x in numbers.reshape(-1)])
-    return Form(labels, values.reshape(numbers.shape))
-
-
 def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
-    form = _form(labels, numbers)
-    if 1 not in form.sides:
-        return _times_seen(symbols, form)
+    if not any(side == 1 for side, _ in labels):
+        return _times_seen(symbols, of_whole_numbers(labels, numbers))
     if (apart := _self_apart(symbols, labels, numbers)) is not None:
         return apart
     if (numbers >= 0).all() and ranks_by(symbols, labels, numbers):
@@ -114,11 +110,19 @@ def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     rest = np.where(mask, numbers - low, 0)
     common = gcd(*(int(x) for x in np.unique(rest)))
     up, down = rest // common, np.where(mask, high - numbers, 0) // common
-    if (up.sum(), up.tobytes()) > (down.sum(), down.tobytes()):  # the rarer
+    if _is_more(up, down):  # the rarer
         low, common, up = high, -common, down
     kept = _kept(symbols, labels, up)
     seen = _times_seen(symbols, constant_form(low))
     return applied(symbols, lambda s, c: s + common * c, seen, kept)
+
+
+def _is_more(one: Array, other: Array) -> bool:
+    """True if one table of numbers comes after another one, which has less in all."""
+    whole, rest = int(one.sum()), int(other.sum())
+    if whole != rest:
+        return whole > rest
+    return one.tobytes() > other.tobytes()
 
 
 def _walked(
@@ -130,7 +134,7 @@ def _walked(
     """A sum over tokens as it is, where the automaton of the prompts says more of it than the
     places do; None for any other.
     """
-    key = ("walked", symbols.asking, labels, numbers.tobytes())
+    key = ("walked", symbols.asking, labels, as_key(numbers))
     if key not in symbols.known:
         most = 1 + min(
             (_most_of(symbols, x) for x in parts or ()), default=_MOST_VALUES
@@ -157,13 +161,11 @@ def _say_rest(
         return
     common = gcd(*(int(x) for x in np.unique(part.rest)))
     rest = part.rest // common
-    symbols.known["total", symbols.asking, part.labels, rest.tobytes()] = (
-        applied(
-            symbols,
-            lambda x, known: sign * (x - known) // common,
-            whole,
-            part.known,
-        )
+    symbols.known["total", symbols.asking, part.labels, as_key(rest)] = applied(
+        symbols,
+        lambda x, known: sign * (x - known) // common,
+        whole,
+        part.known,
     )
 
 
@@ -220,9 +222,9 @@ def _self_apart(
     fewer = tuple(x for x in labels if x[1] != AT_INDEX)
     rest = most.reshape(symbols.shape(fewer))
     rest = np.where(rest == -(2**62), 0, rest)
-    first = _form(fewer, rest)
-    own = _own(symbols, _form(labels, numbers))
-    less = _own(symbols, first)
+    first = of_whole_numbers(fewer, rest)
+    own = _own(symbols, labels, numbers)
+    less = _own(symbols, fewer, rest)
     return applied(
         symbols,
         lambda a, b, c: a - b + c,
@@ -232,21 +234,18 @@ def _self_apart(
     )
 
 
-def _own(symbols: Symbols, weights: Form) -> Form:
+def _own(symbols: Symbols, pair: Labels, weights: Array) -> Form:
     """The weight of the position itself."""
-    labels = tuple(sorted({(0, s) for _, s in weights.labels}))
-    table = weights.table
-    shape = symbols.shape(labels)
-    index = np.indices(shape)
-    at = [index[labels.index((0, s))] for _, s in weights.labels]
-    own = np.empty(shape, dtype=object)
-    own[...] = table[tuple(at)]
-    return collapsed(symbols, Form(labels, own))
+    labels = tuple(sorted({(0, s) for _, s in pair}))
+    index = np.indices(symbols.shape(labels))
+    at = [index[labels.index((0, s))] for _, s in pair]
+    own = of_whole_numbers(labels, weights[tuple(at)])
+    return collapsed(symbols, own)
 
 
 def _kept(symbols: Symbols, labels: Labels, numbers: Array) -> Form:
     """A sum as the form of its symbol, or of those that it is the sum of."""
-    key = ("total", symbols.asking, labels, numbers.tobytes())
+    key = ("total", symbols.asking, labels, as_key(numbers))
     if key not in symbols.known:
         limits = _limits(symbols, labels, numbers)
         found = _certain(symbols, limits)
@@ -330,7 +329,7 @@ def _certain(symbols: Symbols, found: TotalBounds) -> Form | None:
         return None
     if not found.known.all():
         symbols.learn([s for _, s in found.labels], found.known)
-    return collapsed(symbols, _form(found.labels, found.low))
+    return collapsed(symbols, of_whole_numbers(found.labels, found.low))
 
 
 def _new(

@@ -24,7 +24,6 @@ from handcraft.proof.lanes.forms import (
     Form,
     as_objects,
     collapsed,
-    in_numbers,
     less_axis,
 )
 from handcraft.proof.lanes.symbols import (
@@ -84,15 +83,15 @@ def kept_rows(
 def settled(symbols: Symbols, form: Form) -> Form:
     """The form of a sum's weights as a table that equal ones have in common."""
     wide = _beside_end(symbols, form.labels)
-    numbers, values = in_numbers(form.table)
+    numbers, values = form.numbered
+    if 0 not in values:
+        values = [*values, 0]
     numbers = np.broadcast_to(
         spread(numbers, form.labels, wide), symbols.shape(wide)
     )
     mask = symbols.possible(wide)
-    labels, kept, _ = kept_rows(wide, numbers, mask, len(values))
-    values = [*values, 0]
-    table = as_objects([values[i] for i in kept.reshape(-1)])
-    return Form(labels, table.reshape(kept.shape))
+    labels, kept, _ = kept_rows(wide, numbers, mask, values.index(0))
+    return Form.of_numbers(labels, kept, values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +124,8 @@ def by_place(
     """
     wide = widened(symbols, labels)
     places = {(0, AT_END), (0, AT_INDEX), (1, AT_INDEX)}
+    if symbols.is_one_asked:  # the end says which position that is
+        places.discard((0, AT_INDEX))
     if symbols.texts is None or not places <= set(wide):
         return None
     mask = symbols.possible(wide)
