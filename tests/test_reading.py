@@ -495,6 +495,16 @@ def test_weights_without_a_claim_are_read_on_random_texts(
     assert held.lines[3] == shown.lines[3]
 
 
+def test_a_claim_is_given_in_python_as_it_is_to_verify() -> None:
+    """A claim itself, or what names a file that has one: the same texts are read."""
+    model = bundled_model("copy")
+    bare = model.replace(program=None)
+    given = package.read(bare, claim=model.program.claim)  # type: ignore[union-attr]
+    assert given.heads == package.read(bare, claim="copy").heads
+    with pytest.raises(ProgramError, match="claim: a claim is .*; found int 5"):
+        package.read(bare, claim=5)  # type: ignore[arg-type]
+
+
 def test_a_claim_that_does_not_fit_is_refused() -> None:
     """The words of a claim must be the model's."""
     shown = handcraft("read", "aab", "--claim", "reverse")

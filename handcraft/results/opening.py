@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 
 from handcraft.claims.kinds import Claim
+from handcraft.claims.words import as_claim
 from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.files.pair import PROGRAM_JSON
 from handcraft.files.program_file import find, load_claim
 from handcraft.model import Model
-from handcraft.program.program import Program
+from handcraft.program.program import ClaimLike, Program
 from handcraft.proof.claimed import claim_of, held_to_claim
 
 Openable: TypeAlias = Program | Model | str | Path
@@ -78,6 +79,19 @@ def held_to_claim_in(
         ), claim
     claim, program = load_claim(path)
     return held_to_claim(model, claim, program), claim
+
+
+def held_as_given(
+    model: Model, given: ClaimLike | str | Path
+) -> tuple[Model, Claim | None]:
+    """The model held to a claim that is given in any form, and the claim."""
+    if isinstance(given, str | Path):
+        return held_to_claim_in(model, given)
+    try:
+        claim = cast("Claim | None", as_claim(given))
+    except ProgramError as error:
+        raise error.at(model.name, "claim") from None
+    return (model if claim is None else held_to_claim(model, claim)), claim
 
 
 def _holds_claim(path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from handcraft.analysis.reading.whole import ReadModel, read_model
 from handcraft.core.arguments import asked_call
-from handcraft.results.opening import Openable, held_to_claim_in, opened
+from handcraft.program.program import ClaimLike
+from handcraft.results.opening import Openable, held_as_given, opened
 from handcraft.results.shown import ShownResult, fields_of
 
 
@@ -26,14 +27,14 @@ class ShownReading(ShownResult, ReadModel):
 def read(
     program: Openable,
     *,
-    claim: str | Path | None = None,
+    claim: ClaimLike | str | Path = None,
     dtype: str | None = None,
 ) -> ShownReading:
     """What each head of a program or of any weights attends to: by position, by token, by what
     stands before a token, and how much of its attention that explains.
 
-    claim  a file whose contexts are read; those of the program's own claim, or random texts of the
-           vocabulary where it has none
+    claim  a claim, or a file that has one, whose contexts are read; those of the program's own
+           claim, or random texts of the vocabulary where it has none
 
     Names and rules of the program are not looked at. Raises ProgramError for a claim that does not
     fit the model.
@@ -41,6 +42,6 @@ def read(
     model = opened(program, dtype)
     asked = model.program.claim if model.program is not None else None
     if claim is not None:
-        model, asked = held_to_claim_in(model, claim)
+        model, asked = held_as_given(model, claim)
     bare = model.replace(program=None, about="")
     return ShownReading(**fields_of(read_model(bare, asked)))

@@ -6,23 +6,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from handcraft.claims.kinds import Claim
-from handcraft.claims.words import as_claim
 from handcraft.core.arguments import asked_call
 from handcraft.core.errors import ProgramError, printable
 from handcraft.core.tracing import Trace
 from handcraft.language.affine import kind_of
 from handcraft.model import Model
 from handcraft.program.program import ClaimLike
-from handcraft.proof.claimed import held_to_claim, unless_changed
+from handcraft.proof.claimed import unless_changed
 from handcraft.proof.report import Report
 from handcraft.proof.task import Budget, Progress, Spread
 from handcraft.proof.verify import METHODS, silent
 from handcraft.proof.verify import verify as verify_model
 from handcraft.results.notes import without_notes
-from handcraft.results.opening import Openable, held_to_claim_in, opened
+from handcraft.results.opening import Openable, held_as_given, opened
 from handcraft.results.shown import ShownResult, fields_of
 
 
@@ -105,7 +103,7 @@ def verify(
             f"progress= takes a function, found {kind_of(progress)}"
         )
     model = opened(program, dtype)
-    model, other = _held(model, claim)
+    model, other = held_as_given(model, claim)
     with without_notes():
         report = verify_model(
             model,
@@ -124,19 +122,6 @@ def verify(
 def shown_report(model: Model, report: Report) -> ShownReport:
     """The report on a model, as a result that shows itself."""
     return ShownReport(**fields_of(report), model=model)
-
-
-def _held(
-    model: Model, given: ClaimLike | str | Path
-) -> tuple[Model, Claim | None]:
-    """The model held to a claim that is given in any form, and the claim."""
-    if isinstance(given, str | Path):
-        return held_to_claim_in(model, given)
-    try:
-        claim = cast("Claim | None", as_claim(given))
-    except ProgramError as error:
-        raise error.at(model.name, "claim") from None
-    return (model if claim is None else held_to_claim(model, claim)), claim
 
 
 def _methods(given: str | Sequence[str] | None) -> list[str]:
