@@ -161,7 +161,7 @@ def test_a_certificate_is_of_one_claim_alone(
         assert (kind, methods) == ("texts", ("certificate",))
         return
     if isinstance(found, LaneCertificate):
-        write_lanes(path, found, 0.0)
+        write_lanes(path, found)
     else:
         write_certificate(path, found)
     for other, claim in CLAIMS.items():

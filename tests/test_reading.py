@@ -501,7 +501,9 @@ def test_a_claim_is_given_in_python_as_it_is_to_verify() -> None:
     bare = model.replace(program=None)
     given = package.read(bare, claim=model.program.claim)  # type: ignore[union-attr]
     assert given.heads == package.read(bare, claim="copy").heads
-    with pytest.raises(ProgramError, match=r"claim: a claim is .*; found int 5"):
+    with pytest.raises(
+        ProgramError, match=r"claim: a claim is .*; found int 5"
+    ):
         package.read(bare, claim=5)  # type: ignore[arg-type]
 
 

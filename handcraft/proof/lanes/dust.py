@@ -52,7 +52,9 @@ class LaneFloats(Floats):
         finest = np.minimum(finest_of(grid(x.c), grid(w)), grid(b))
         size = (np.abs(x.c) @ np.abs(w) + np.abs(b)) * UP
         dust = self._swollen(radius @ np.abs(w) * up(len(w)), len(w) + 1)
-        whole = clean & self._is_whole(size, finest, dust, len(w) + 1)
+        # what has none stays as it is, whatever stands in other rows
+        there = (radius > 0).astype(np.float64) @ (w != 0) > 0
+        whole = clean & there & self._is_whole(size, finest, dust, len(w) + 1)
         # of dust alone what its terms share is kept, and what rounding adds is its own
         own = x.r @ np.abs(w) * up(len(w)) + dust * (_SWELLS - 1)
         _, off = spread_of(x.g, w.T)
@@ -77,6 +79,7 @@ class LaneFloats(Floats):
         nothing = (a == 0) | (b == 0)
         clean = (nothing | ((s == 0) & (t == 0))).all(axis=1)
         dust = (s @ (np.abs(b) + t) + np.abs(a) @ t) * up(len(b))
+        clean = clean & (dust > 0)
         dust = self._swollen(dust, len(b))
         finest = np.where(nothing, ANY, grid(a) + grid(b))
         finest = finest.min(axis=1, initial=ANY)
