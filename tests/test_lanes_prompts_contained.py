@@ -5,6 +5,7 @@ right and wrong.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -23,9 +24,13 @@ from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.contexts import (
     PromptContexts,
 )
+from handcraft.proof.lanes.echoed import asks_for_echoes
+from handcraft.proof.lanes.forms import Form
 from handcraft.proof.lanes.lengths import asked_contexts
-from handcraft.proof.lanes.parts import asked_parts
+from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.stream import LaneStream
+from handcraft.proof.lanes.symbols import Symbols
+from handcraft.sequence.expression import Expression
 
 
 def texts_of(
@@ -57,22 +62,34 @@ def passed(model: Model, text: list[str]) -> dict[str, Array]:
     }
 
 
+def said_of(
+    answer: Expression, contexts: PromptContexts
+) -> tuple[Symbols, Form]:
+    """What a claim says, in symbols of its texts."""
+    symbols = contexts.symbols()
+    if asks_for_echoes(answer):
+        symbols.known["echoes"] = True
+    meaning = AskedMeaning(symbols, contexts)
+    form = meaning.of(answer)
+    meaning.name_found(answer)
+    return symbols, form
+
+
 def escapes(model: Model, count: int, random: Random) -> list[str]:
     """Each number that lies outside its table, each row that was called impossible, and each
     answer that the claim's form does not say.
     """
     claim = model.program.claim  # type: ignore[union-attr]
     contexts = asked_contexts(model, claim)  # type: ignore[arg-type]
-    symbols = contexts.symbols()
-    said = AskedMeaning(symbols, contexts).of(claim.answer)  # type: ignore[union-attr]
-    contexts = contexts.narrowed(symbols, said)
+    answer: Expression = claim.answer  # type: ignore[union-attr]
+    contexts = narrowed_by_parts(contexts, answer, partial(said_of, answer))
     runs = [
         (prompt, said, passed(model, [*prompt, *said[:-1]]))
         for prompt, said in texts_of(model, random, count)
     ]
     return [
         x
-        for part in asked_parts(contexts, claim.answer)  # type: ignore[union-attr]
+        for part in asked_parts(contexts, answer)
         for x in part_escapes(model, part, runs)
     ]
 
@@ -82,9 +99,8 @@ def part_escapes(
 ) -> list[str]:
     """The same where some of the positions are asked."""
     found: list[str] = []
-    symbols = contexts.symbols()
     claim = model.program.claim  # type: ignore[union-attr]
-    form = AskedMeaning(symbols, contexts).of(claim.answer)  # type: ignore[union-attr]
+    symbols, form = said_of(claim.answer, contexts)  # type: ignore[union-attr]
     skipped = contexts.skipped
 
     def compare(after: str, stream: LaneStream) -> None:
