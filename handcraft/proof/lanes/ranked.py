@@ -37,7 +37,6 @@ from handcraft.proof.lanes.symbols import (
 )
 
 
-
 def ranks_at(symbols: Symbols, symbol: int) -> list[RankedPlaces]:
     """The sets of places at which a total is a rank; none for any other symbol."""
     key = "ranked", symbol

@@ -98,8 +98,8 @@ class _SumOrder:
         return cls(symbols, found, rows, held, element)
 
     def group(self, echo: Array, earlier: Array) -> RankedPlaces:
-        """The positions of one echo, of the ends for which the counts of those of an earlier one
-        are ranks there.
+        """The positions of one echo, of the ends for which the counts of those of an earlier one,
+        all of which they see, are ranks there.
         """
         there = np.zeros(self.element.shape, dtype=bool)
         first = np.zeros(len(there), dtype=np.int64)
@@ -112,17 +112,10 @@ class _SumOrder:
 
     def _least(self, e: int, places: Array, counted: Array) -> int | None:
         """The least count at these places, if all are ranks; else None."""
-        elements = self.element[e, places]
-        if (elements < 0).any() or len({*elements.tolist()}) < len(places):
+        read = self.element[e]
+        if (read[places] < 0).any() or (read[places] != read[counted]).any():
             return None
-        if not np.array_equal(elements, self.element[e, counted]):
-            return None
-        if counted.max() > places.min():  # one may not be seen
-            return None
-        others = np.ones(self.element.shape[1], dtype=bool)
-        others[counted] = False
-        others = others.reshape(-1, *([1] * len(self.found)))
-        if (self.rows[e, places] != 0)[..., others & self.held[e]].any():
+        if self._counts_others(e, places, counted):
             return None
         same = all(
             _is_same(self.symbols, s, e, int(q), int(k))
@@ -130,6 +123,14 @@ class _SumOrder:
             for q, k in zip(places, counted, strict=True)
         )
         return self._of_pairs(e, places, counted) if same else None
+
+    def _counts_others(self, e: int, places: Array, counted: Array) -> bool:
+        """True if something else may be counted as well."""
+        others = np.ones(self.element.shape[1], dtype=bool)
+        others[counted] = False
+        others = others.reshape(-1, *([1] * len(self.found)))
+        weighs = self.rows[e, places] != 0
+        return bool(weighs[..., others & self.held[e]].any())
 
     def _of_pairs(self, e: int, places: Array, counted: Array) -> int | None:
         state = np.argwhere(self.held[e][counted])  # [n_state, 1 + n_found]
