@@ -64,7 +64,7 @@ def compared_scores(
 class _ScoredRows:
     """Queries and keys with a row for each value of the symbol that is compared, beside others.
 
-    queries, keys    [n_other, n_value, ...] the numbers of their rows
+    queries, keys    [n_other, n_value] the numbers of their rows
     asked, there     [n_other, n_value] True for the rows that can be
     """
 
@@ -81,7 +81,7 @@ class _ScoredRows:
     def of(
         cls, head: HeadScores, queries: HeadRows, keys: HeadRows, symbol: int
     ) -> _ScoredRows:
-        """HeadRows of queries and keys by this symbol."""
+        """Rows of queries and keys by this symbol."""
         label = 0, symbol
         one, asked = _by_value(head.symbols, queries[0], label)
         other, there = _by_value(head.symbols, keys[0], label)
