@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -71,16 +72,18 @@ def _run(pass_: OfTexts | OfPrompts) -> ShownByLanes:
 
 def _in_few_rows(pass_: OfTexts | OfPrompts) -> ShownByLanes:
     """What is shown: where a table is too large, with tables that are kept small. Those of a claim
-    of many rows mostly are too large in the end, so the small ones are tried first.
+    of many rows mostly are too large in the end, so the small ones are tried first. Prompts are
+    then looked at by where they end.
     """
     try:
         return pass_.run(few=False)
     except TooManyRows as why:
-        try:
+        with suppress(Rejected):
             return pass_.run(few=True)
-        except Rejected:
-            if not isinstance(why, LargeClaim) or isinstance(pass_, OfPrompts):
-                raise why from None
+        if isinstance(pass_, OfPrompts):
+            return pass_.by_ends()
+        if not isinstance(why, LargeClaim):
+            raise why from None
         pass_.most_claimed = MOST_TABLE_ROWS
         return pass_.run(few=False)
 
