@@ -77,15 +77,16 @@ def _in_few_rows(pass_: OfTexts | OfPrompts) -> ShownByLanes:
     """
     try:
         return pass_.run(few=False)
-    except TooManyRows as why:
-        with suppress(Rejected):
-            return pass_.run(few=True)
-        if isinstance(pass_, OfPrompts):
-            return pass_.by_ends()
-        if not isinstance(why, LargeClaim):
-            raise why from None
-        pass_.most_claimed = MOST_TABLE_ROWS
-        return pass_.run(few=False)
+    except TooManyRows as error:
+        why = error.with_traceback(None)  # its tables are gone with it
+    with suppress(Rejected):
+        return pass_.run(few=True)
+    if isinstance(pass_, OfPrompts):
+        return pass_.by_ends()
+    if not isinstance(why, LargeClaim):
+        raise why
+    pass_.most_claimed = MOST_TABLE_ROWS
+    return pass_.run(few=False)
 
 
 def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:

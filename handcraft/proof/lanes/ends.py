@@ -28,13 +28,21 @@ def in_halves(
     found = []
     for part in (slice(half, None), slice(half)):
         some = with_ends(contexts, part)
-        try:
-            found.append(shown(some))
-        except TooManyRows:
-            if len(some.ends) < 2:
-                raise
-            found.append(in_halves(some, shown))
+        one = _if_it_fits(some, shown)
+        found.append(in_halves(some, shown) if one is None else one)
     return _together(contexts, found)
+
+
+def _if_it_fits(
+    contexts: PromptContexts, shown: Callable[[PromptContexts], ShownByLanes]
+) -> ShownByLanes | None:
+    """What is shown of some ends; None where they can be halved, as a table is too large."""
+    try:
+        return shown(contexts)
+    except TooManyRows:  # whose tables are gone before the halves have theirs
+        if len(contexts.ends) < 2:
+            raise
+    return None
 
 
 def with_ends(contexts: PromptContexts, part: slice) -> PromptContexts:

@@ -33,10 +33,23 @@ _FEW = 4096  # rows of a table that are computed row by row
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """A value for each row of a table over sorted labels."""
+    """A value for each row of a table over sorted labels.
+
+    known  the number of each value in a list, and that list, where these were there before; in
+           numbers as small as they can be
+    """
 
     labels: Labels
     table: Array  # of objects, or of whole numbers
+    known: tuple[Array, Sequence[Any]] | None = None
+
+    @property
+    def numbered(self) -> tuple[Array, Sequence[Any]]:
+        """The table with the number of each value in a list, and that list."""
+        if self.known is None:
+            return in_numbers(self.table)
+        numbers, values = self.known
+        return numbers.astype(np.int64), values
 
     @property
     def sides(self) -> set[int]:
@@ -56,6 +69,12 @@ def as_objects(values: Sequence[Any]) -> Array:
     table = np.empty(len(values), dtype=object)
     table[:] = list(values)
     return table
+
+
+def as_whole_objects(numbers: Array) -> Array:
+    """Whole numbers as objects: each is a number of the language."""
+    flat = np.asarray(numbers, dtype=np.int64).reshape(-1).tolist()
+    return as_objects(flat).reshape(np.shape(numbers))
 
 
 def variable(symbols: Symbols, symbol: int, side: int = 0) -> Form:
@@ -98,7 +117,7 @@ def _by_values(
     """The same for a large table: f is asked once for each values that stand in a row together."""
     shape = symbols.shape(labels)
     code, most = np.zeros(shape, dtype=np.int64), 1
-    parts = [in_numbers(form.table) for form in forms]
+    parts = [form.numbered for form in forms]
     flat = [
         np.broadcast_to(spread(numbers, form.labels, labels), shape)
         for form, (numbers, _) in zip(forms, parts, strict=True)
@@ -120,7 +139,7 @@ def _by_values(
     found = numbers[code.reshape(-1)].reshape(shape)
     if collapse:
         return _less(symbols, labels, found, values)
-    return Form(labels, as_objects(values)[found])
+    return of_numbers(labels, found, values)
 
 
 def _less(
@@ -133,9 +152,15 @@ def _less(
         if (fewer := less_axis(numbers, mask, axis)) is not None:
             numbers, mask = fewer
             labels = (*labels[:axis], *labels[axis + 1 :])
+    return of_numbers(labels, numbers, values)
+
+
+def of_numbers(labels: Labels, numbers: Array, values: Sequence[Any]) -> Form:
+    """The form whose values have these numbers in a list, in which each stands once."""
     table = np.empty(numbers.shape, dtype=object)
     table[...] = as_objects(values)[numbers]
-    return Form(labels, table)
+    small = np.min_scalar_type(len(values))
+    return Form(labels, table, (numbers.astype(small), values))
 
 
 def at_index(symbols: Symbols, place: Form, index: Form) -> Form:
@@ -168,7 +193,7 @@ def ranked(
 
 def collapsed(symbols: Symbols, form: Form) -> Form:
     """The same without the labels on which no possible row depends."""
-    numbers, values = in_numbers(form.table)
+    numbers, values = form.numbered
     return _less(symbols, form.labels, numbers, values)
 
 

@@ -19,8 +19,9 @@ from handcraft.proof.checker.zonotope import UP, Rejected
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
-    as_objects,
+    as_whole_objects,
     moved_to_key,
+    of_numbers,
 )
 from handcraft.proof.lanes.numbers import LaneNumbers
 from handcraft.proof.lanes.pair_table import PairTable
@@ -121,13 +122,10 @@ def weights_of(
     numbers: Array,
 ) -> Form:
     """The value where a key is chosen, else 0."""
-    shape = symbols.shape((*pairs.queries, *pairs.keys))
-    flags = Form(
-        (*pairs.queries, *pairs.keys),
-        as_objects([int(x) for x in chosen.reshape(-1)]).reshape(shape),
-    )
-    table = as_objects([int(x) for x in numbers.reshape(-1)])
-    value = moved_to_key(symbols, Form(labels, table.reshape(numbers.shape)))
+    rows = (*pairs.queries, *pairs.keys)
+    which = chosen.astype(np.int64).reshape(symbols.shape(rows))
+    flags = of_numbers(rows, which, (0, 1))
+    value = moved_to_key(symbols, Form(labels, as_whole_objects(numbers)))
     return applied(symbols, lambda a, b: a * b, flags, value)
 
 

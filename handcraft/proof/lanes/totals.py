@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import gcd, lcm
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from handcraft.proof.lanes.derived import by_bases
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
-    as_objects,
+    as_whole_objects,
     collapsed,
     constant_form,
     variable,
@@ -61,26 +62,33 @@ def total_form(symbols: Symbols, weights: Form) -> Form:
     weights = by_bases(symbols, weights)
     if symbols.texts is not None:  # which may tell that a row has no text
         weights = settled(symbols, weights)
-    mask = symbols.possible(weights.labels)
-    if any(
-        not isinstance(x, int | Fraction) for x in weights.table[mask].tolist()
-    ):
+    known = _used(symbols, weights)
+    if any(not isinstance(x, int | Fraction) for x in known.values()):
         raise Rejected("a sum of what is not always a number")
     if symbols.texts is None:
         weights = collapsed(symbols, weights)
     if not weights.labels:
         return _times_seen(symbols, weights)
-    mask = symbols.possible(weights.labels)
-    known = weights.table[mask].tolist()
-    bottom = lcm(*(Fraction(x).denominator for x in known))
-    numbers = np.zeros(weights.table.shape, dtype=np.int64)
-    if max(abs(x) for x in known) * bottom > 2**40:
+    known = _used(symbols, weights)
+    bottom = lcm(*(Fraction(x).denominator for x in known.values()))
+    if max(abs(x) for x in known.values()) * bottom > 2**40:
         raise Rejected("a sum of numbers that are too large")
-    numbers[mask] = [int(x * bottom) for x in known]
+    which, values = weights.numbered
+    of_value = np.zeros(len(values), dtype=np.int64)
+    of_value[list(known)] = [int(x * bottom) for x in known.values()]
+    mask = symbols.possible(weights.labels)
+    numbers = np.where(mask, of_value[which], 0)
     found = _whole(symbols, weights.labels, numbers)
     if bottom == 1:
         return found
     return applied(symbols, lambda x: Fraction(x, bottom), found)
+
+
+def _used(symbols: Symbols, form: Form) -> dict[int, Any]:
+    """The values of a form in rows that are possible, by their number."""
+    numbers, values = form.numbered
+    used = np.unique(numbers[symbols.possible(form.labels)])
+    return {i: values[i] for i in used.tolist()}
 
 
 def _times_seen(symbols: Symbols, weights: Form) -> Form:
@@ -91,8 +99,7 @@ def _times_seen(symbols: Symbols, weights: Form) -> Form:
 
 
 def _form(labels: Labels, numbers: Array) -> Form:
-    values = as_objects([int(x) for x in numbers.reshape(-1)])
-    return Form(labels, values.reshape(numbers.shape))
+    return Form(labels, as_whole_objects(numbers))
 
 
 def _whole(symbols: Symbols, labels: Labels, numbers: Array) -> Form:

@@ -24,8 +24,8 @@ from handcraft.proof.lanes.forms import (
     Form,
     as_objects,
     collapsed,
-    in_numbers,
     less_axis,
+    of_numbers,
 )
 from handcraft.proof.lanes.symbols import (
     AT_END,
@@ -84,15 +84,15 @@ def kept_rows(
 def settled(symbols: Symbols, form: Form) -> Form:
     """The form of a sum's weights as a table that equal ones have in common."""
     wide = _beside_end(symbols, form.labels)
-    numbers, values = in_numbers(form.table)
+    numbers, values = form.numbered
     numbers = np.broadcast_to(
         spread(numbers, form.labels, wide), symbols.shape(wide)
     )
     mask = symbols.possible(wide)
-    labels, kept, _ = kept_rows(wide, numbers, mask, len(values))
-    values = [*values, 0]
-    table = as_objects([values[i] for i in kept.reshape(-1)])
-    return Form(labels, table.reshape(kept.shape))
+    if 0 not in values:
+        values = [*values, 0]
+    labels, kept, _ = kept_rows(wide, numbers, mask, values.index(0))
+    return of_numbers(labels, kept, values)
 
 
 @dataclass(frozen=True, eq=False)
