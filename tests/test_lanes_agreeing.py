@@ -30,9 +30,9 @@ def judged(model: Model) -> tuple[Tally, Tally]:
 def test_as_many_texts_are_judged_at_once_and_each_as_by_itself(
     name: str,
 ) -> None:
-    once, each = judged(tagged(name, 12))
-    assert once.contexts > 50
-    assert each.contexts > 50
+    once, each = judged(tagged(name, 12))  # some texts are drawn twice
+    assert once.contexts > 40
+    assert each.contexts > 40
     for tally in (once, each):
         assert tally.checked == tally.correct == tally.contexts
     assert once.worst is each.worst is None
@@ -44,7 +44,7 @@ def test_texts_are_of_all_lengths_and_begin_with_the_first_token() -> None:
     judge = Judge(model, model.program.claim)  # type: ignore[union-attr]
     seen: list[list[str]] = []
     with patch.object(judge, "texts") as texts:
-        draw_agreeing(judge, 200, Mock())
+        draw_agreeing(judge, 1_000, Mock())
     for call in texts.call_args_list:
         seen += [model.vocabulary.decode(row) for row in call.args[1].tolist()]
     assert {len(text) for text in seen} == set(range(2, 14))
