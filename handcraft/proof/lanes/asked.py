@@ -20,6 +20,7 @@ from handcraft.proof.lanes.behind import Behind, labels_used, rows_used
 from handcraft.proof.lanes.contexts import PromptContexts
 from handcraft.proof.lanes.derived import applied_to_few, smaller_form
 from handcraft.proof.lanes.echoed import (
+    MOST_ECHOES,
     in_echo,
     is_of_prompt,
     nodes_of,
@@ -61,7 +62,6 @@ from handcraft.sequence.operations import (
 from handcraft.sequence.value_kinds import kinds_of
 from handcraft.sequence.values import combine
 
-_MOST_ECHOES = 4
 _PLACES = ("first_where", "latest_where", "best")
 
 
@@ -206,7 +206,7 @@ class AskedMeaning(MeaningForms):
         if self.prompts is None:
             return None
         kinds_of(e)  # Rejected if it has no value at some position
-        for region in range(1, _MOST_ECHOES + 1):
+        for region in range(1, MOST_ECHOES + 1):
             if self.used is None or not self._sees(region):
                 return None
             try:
@@ -247,7 +247,7 @@ class AskedMeaning(MeaningForms):
             if part.op not in BY_CONDITION or not is_of_prompt(part):
                 continue
             for found in read_at_keys(part):
-                for region in range(1, _MOST_ECHOES + 1):
+                for region in range(1, MOST_ECHOES + 1):
                     try:
                         self.echoed_keys(region).of(of_element(found))
                     except Rejected:

@@ -28,6 +28,7 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.operations import BY_CONDITION, SHORT, selection_of
 from handcraft.sequence.words import below, cases, min_
 
+MOST_ECHOES = 4  # that are looked at
 _HERE = Expression(op="here")
 _END = Expression(op="end")
 

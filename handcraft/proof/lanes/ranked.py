@@ -19,6 +19,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.echoed import MOST_ECHOES
 from handcraft.proof.lanes.forms import less_axis, over
 from handcraft.proof.lanes.symbols import (
     AT_END,
@@ -29,7 +30,6 @@ from handcraft.proof.lanes.symbols import (
 )
 
 _MOST_HELD = 2048  # what an element can hold: its square is a table
-_MOST_ECHOES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +225,7 @@ def echo_places(symbols: Symbols) -> Array:
     texts = symbols.texts
     ends = np.array(() if texts is None else texts.ends, dtype=np.int64)
     index = np.arange(symbols.n)[None, None]
-    region = np.arange(1, _MOST_ECHOES + 1)[:, None, None]
+    region = np.arange(1, MOST_ECHOES + 1)[:, None, None]
     start = (region * (ends + 1)[None, :, None]) - 1
     fits = start + ends[None, :, None] <= symbols.n
     found: Array = (index >= start) & (index < start + ends[None, :, None])
