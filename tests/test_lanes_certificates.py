@@ -183,7 +183,7 @@ class RealRuns:
     """What a certificate says, held against runs of the model on all texts."""
 
     def __init__(self, model: Model, first: Any) -> None:
-        self.first = first
+        self.first, self.causal = first, model.causal
         claim = model.program.claim  # type: ignore[union-attr]
         lengths = range(1, model.n_ctx)
         letters = [product(claim.alphabet, repeat=n) for n in lengths]  # type: ignore[union-attr, arg-type]
@@ -212,7 +212,9 @@ class RealRuns:
             (value, x)
             for text, seen in self.runs
             for value, x in zip(
-                said.holds.all(text), seen[said.after][1:, at], strict=True
+                said.holds.all(text, causal=self.causal),
+                seen[said.after][1:, at],
+                strict=True,
             )
         )
         return all(v is None or abs(v - x) <= said.radius for v, x in found)
