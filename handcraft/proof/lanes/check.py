@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -72,21 +73,24 @@ def _run(pass_: OfTexts | OfPrompts) -> ShownByLanes:
 
 def _in_few_rows(pass_: OfTexts | OfPrompts) -> ShownByLanes:
     """What is shown: where a table is too large, with tables that are kept small. Those of a claim
-    of many rows mostly are too large in the end, so the small ones are tried first.
+    of many rows mostly are too large in the end, so the small ones are tried first. Prompts are
+    then looked at by where they end.
     """
     try:
         return pass_.run(few=False)
-    except TooManyRows as why:
+    except TooManyRows as error:
         # what was computed up to there is let go: tables of symbols refer to each other
-        why.__traceback__ = None
-        gc.collect()
-        try:
-            return pass_.run(few=True)
-        except Rejected:
-            if not isinstance(why, LargeClaim) or isinstance(pass_, OfPrompts):
-                raise why from None
-        pass_.most_claimed = MOST_TABLE_ROWS
-        return pass_.run(few=False)
+        why = error.with_traceback(None)
+    gc.collect()
+    with suppress(Rejected):
+        return pass_.run(few=True)
+    gc.collect()
+    if isinstance(pass_, OfPrompts):
+        return pass_.by_ends()
+    if not isinstance(why, LargeClaim):
+        raise why
+    pass_.most_claimed = MOST_TABLE_ROWS
+    return pass_.run(few=False)
 
 
 def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:

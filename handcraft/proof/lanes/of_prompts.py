@@ -1,6 +1,7 @@
 """Models whose prompts are answered.
 
     OfPrompts(model, claim, invariants)  .run(few=) what is shown of them
+                                         .by_ends() the same, some ends of prompts at a time
 
 No invariant is looked at: they are said of every position, and lanes are known at those that are
 asked.
@@ -26,6 +27,7 @@ from handcraft.proof.lanes.elements import (
     check_elements,
     claim_of_elements,
 )
+from handcraft.proof.lanes.ends import in_halves
 from handcraft.proof.lanes.forms import Form, variable
 from handcraft.proof.lanes.greatest import (
     either_way,
@@ -68,7 +70,17 @@ class OfPrompts:
     def run(self, *, few: bool) -> ShownByLanes:
         """What is shown, with tables that are kept small, or not. Raises Rejected."""
         self.few = few
+        return self._of(asked_contexts(self.model, self.claim))
+
+    def by_ends(self) -> ShownByLanes:
+        """What is shown, where the tables of all prompts are too large. Raises Rejected."""
+        self.few = False
         contexts = asked_contexts(self.model, self.claim)
+        return in_halves(contexts, self._of)
+
+    def _of(self, contexts: PromptContexts) -> ShownByLanes:
+        """What is shown of some prompts."""
+        few = self.few
         if is_most(self.answer):
             return either_way(
                 self.answer,

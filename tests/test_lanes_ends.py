@@ -1,0 +1,122 @@
+"""Prompts that are looked at by where they end, as all together are too many for a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from lane_programs import answering, answers_rightly, changed
+from test_lanes_hand_made import SMALL, of_size
+from test_lanes_hand_made_left_out import changed_claim
+
+from handcraft.model import Model
+from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.check import measured_lanes
+from handcraft.proof.lanes.contexts import PromptContexts
+from handcraft.proof.lanes.ends import in_halves, with_ends
+from handcraft.proof.lanes.lengths import asked_contexts
+from handcraft.proof.lanes.of_prompts import OfPrompts
+from handcraft.proof.lanes.shown import ShownByLanes
+from handcraft.proof.lanes.symbols import TooManyRows
+from handcraft.sequence.expression import Expression
+from handcraft.sequence.words import cases, end, equal, here
+
+
+def most_ends(
+    model: Model, many: int, seen: list[tuple[int, ...]] | None = None
+) -> ShownByLanes:
+    """What is shown of a model where the tables of more ends than so many are too large."""
+    claim: Any = model.program.claim  # type: ignore[union-attr]
+    pass_ = OfPrompts(model, claim, ())
+    pass_.few = False
+
+    def shown(contexts: PromptContexts) -> ShownByLanes:
+        if len(contexts.ends) > many:
+            raise TooManyRows("a table is too large")
+        if seen is not None:
+            seen.append(contexts.ends)
+        return pass_.shown(contexts, placed=False)
+
+    with np.errstate(all="ignore"):
+        return in_halves(asked_contexts(model, claim), shown)
+
+
+@pytest.mark.parametrize("name", ["hist", "reverse", "least"])
+def test_what_is_shown_end_by_end_is_shown_of_all(name: str) -> None:
+    model = answering(name, 3)
+    whole, found = measured_lanes(model, ()), most_ends(model, 1)
+    assert found.contexts == whole.contexts
+    assert found.margin >= whole.margin > 0
+
+
+@pytest.mark.parametrize("many", [1, 2, 3])
+def test_each_end_is_in_one_part_and_the_last_ones_come_first(
+    many: int,
+) -> None:
+    seen: list[tuple[int, ...]] = []
+    most_ends(answering("hist", 5), many, seen)
+    assert [x for part in reversed(seen) for x in part] == [1, 2, 3, 4, 5]
+    assert max(map(len, seen)) <= many
+
+
+@pytest.mark.parametrize("wrong", [1, 2, 3, 4])
+def test_a_model_that_is_wrong_of_one_length_alone_is_refused(
+    wrong: int,
+) -> None:
+    """It would be proved if the prompts with this end were left out."""
+    model = answering("hist", 4)
+    program: Any = model.program
+    first = equal(end, wrong + 1) * equal(here, end)
+    said = cases((first, "a"), program.claim.answer)
+    claim = program.claim.model_copy(update={"answer": said})
+    model = replace(model, program=program.model_copy(update={"claim": claim}))
+    assert not answers_rightly(model)
+    with pytest.raises(Rejected, match="the margin may be"):
+        most_ends(model, 1)
+
+
+@pytest.mark.parametrize("name", ["hist", "shift"])
+def test_changed_models_that_are_shown_end_by_end_are_right(name: str) -> None:
+    random, model, proved = Random(name), answering(name, 3), 0
+    for _ in range(12):
+        mutant = changed(model, random)
+        try:
+            most_ends(mutant, 1)
+        except (Rejected, ArithmeticError, LookupError, TypeError, ValueError):
+            continue
+        proved += 1
+        assert answers_rightly(mutant)
+    assert proved
+
+
+def of_later_ends(model: Model) -> ShownByLanes:
+    """What is shown of the later half of the ends."""
+    claim: Any = model.program.claim  # type: ignore[union-attr]
+    pass_ = OfPrompts(model, claim, ())
+    pass_.few = False
+    contexts = asked_contexts(model, claim)
+    half = len(contexts.ends) // 2
+    with np.errstate(all="ignore"):
+        return pass_.shown(with_ends(contexts, slice(half, None)), placed=False)
+
+
+def test_how_long_answers_are_is_known_of_each_end() -> None:
+    model = of_size("brackets", SMALL["brackets"][0])
+    assert of_later_ends(model).margin > 0
+    length = model.program.claim.length  # type: ignore[union-attr]
+    shorter = Expression(op="greatest", args=(length - 1, 1))
+    with pytest.raises(Rejected, match="an answer may end somewhere else"):
+        of_later_ends(changed_claim(model, length=shorter))
+
+
+def test_one_end_that_is_too_large_is_refused() -> None:
+    def never(contexts: PromptContexts) -> ShownByLanes:
+        raise TooManyRows("a table is too large")
+
+    model = answering("hist", 3)
+    claim: Any = model.program.claim  # type: ignore[union-attr]
+    with pytest.raises(TooManyRows, match="a table is too large"):
+        in_halves(asked_contexts(model, claim), never)
