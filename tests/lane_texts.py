@@ -78,7 +78,11 @@ class OnText:
     def place(self, label: AxisLabel, q: int, k: int = 0) -> int:
         """The place of a label's value in the tables."""
         side, symbol = label
-        value = self.at(symbol, q if side == 0 else k)
+        if (compared := self.symbols.all[symbol].compares) is not None:
+            mine, other = self.at(compared, q), self.at(compared, k)
+            value = (mine < other) - (other < mine)
+        else:
+            value = self.at(symbol, q if side == 0 else k)
         return self.symbols.all[symbol].values.index(value)
 
     def row(self, labels: Labels, q: int) -> tuple[int, ...]:

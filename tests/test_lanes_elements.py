@@ -29,7 +29,7 @@ from handcraft import answer, answers
 from handcraft.core.gpt2 import ACTIVATIONS
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Floats, Rejected, Zonotope
-from handcraft.proof.lanes import elements, of_prompts, stream
+from handcraft.proof.lanes import elements, lane_arithmetic, of_prompts
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.element_lanes import element_lanes
 from handcraft.proof.lanes.element_stream import ElementStream, symbol_said
@@ -292,7 +292,7 @@ def test_only_a_power_of_two_that_is_known_is_taken_away_exactly(
     b = float(np.float32(b)) if x == 1 else -3 * w
     rows = Zonotope.of(np.array([[x]]), np.array([[r]]))
     found = floats.linear(rows, np.array([[w]]), np.array([b]))
-    less = stream._less_itself(found, rows, w, b, floats)
+    less = lane_arithmetic._less_itself(found, rows, w, b, floats)
     assert float(less.radius[0, 0]) >= radius
     assert bool(less.radius[0, 0] == 0) is (radius == 0)
 

@@ -19,6 +19,7 @@ Rules of this file: it judges no claim; slack is positive if the model is right.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -118,11 +119,7 @@ class Second:
         """
         if ids.ndim == 1 or len(ids) <= _TEXTS:
             return self._some(ids)
-        parts = [
-            self._some(ids[i : i + _TEXTS]) for i in range(0, len(ids), _TEXTS)
-        ]
-        stream, logits = (np.concatenate(x) for x in zip(*parts, strict=True))
-        return stream, logits
+        return in_parts(self._some, ids, _TEXTS)
 
     def _some(self, ids: Array) -> Pass:
         seen: dict[str, Array] = {}
@@ -219,6 +216,15 @@ class Second:
         others[right] = 0
         off = logits.e[right].max(axis=1) + others.max(axis=1)
         return (np.abs(slack) > off * (1 + 2.0**-40)) | (off == 0)
+
+
+def in_parts(
+    run: Callable[[Array], Pass], ids: Array, many: int
+) -> Pass:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
+    """The stream and the logits of all texts, of which so many at most are run together."""
+    parts = [run(ids[i : i + many]) for i in range(0, len(ids), many)]
+    stream, logits = (np.concatenate(x) for x in zip(*parts, strict=True))
+    return stream, logits
 
 
 def _moved(logits: Near) -> Array:  # [n, n_vocab] -> [n]

@@ -8,6 +8,9 @@
     forms        functions of symbols, as tables; possible: which of their rows some text has
     totals       sums over the selected positions as symbols; choices: the selected position
     bounds       what a total is at least and at most; spans: the totals that are sums of others
+    first_rank   totals that are ranks among all positions
+    compared     whether a key has less of a number than who asks, as much or more; head_compared:
+                 heads that are scored by that
     links        what choices and totals say of each other
     meaning      an expression of the language as a form
     numbers      what floats a lane holds, by its symbols
@@ -30,7 +33,8 @@
     by_end       tables that are too large to be looked at at once
     needed       the heads that are followed where nobody asks
     echoed       a selection among elements, as one among positions that stand for them
-    ranked       counts that are ranks among such positions
+    ranked       counts that are ranks among such positions; ranked_sums: of what these have
+                 counted; ranked_places: where
     written      short selections by a condition
     widened      tables of pairs, by what these texts can have alone
     alike        symbols of keys that are the same wherever they count

@@ -24,6 +24,7 @@ from handcraft.proof.lanes.head_choice import (
     chosen_by,
     levels_of,
 )
+from handcraft.proof.lanes.head_compared import compared_scores
 from handcraft.proof.lanes.head_mean import mean_of_several
 from handcraft.proof.lanes.head_placed import chosen_at_places
 from handcraft.proof.lanes.head_prompt import chosen_in_prompts
@@ -85,7 +86,9 @@ class HeadReading:
         if self.symbols.placed:
             return chosen_at_places(self.scores, queries, keys, values, begin)
         queries, keys = self._fewer(queries, keys)
-        found = self.scores.of(queries, keys, begin)
+        found = compared_scores(self.scores, queries, keys, begin)
+        if found is None:
+            found = self.scores.of(queries, keys, begin)
         if is_sum(found, begin):
             return [sum_of_head(self.scores, found, lane) for lane in values]
         if self.symbols.texts is None and (apart := alone_at_levels(found)):

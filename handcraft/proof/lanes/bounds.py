@@ -19,9 +19,11 @@ from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
+    IS_SAME,
     AxisLabel,
     Labels,
     Symbols,
+    compared_in,
     spread,
 )
 
@@ -50,7 +52,8 @@ class TotalBounds:
 def bounds_of(symbols: Symbols, labels: Labels, numbers: Array) -> TotalBounds:
     """The bounds of a sum, by all that it depends on or, where that is too much, by less."""
     queries = {x for x in labels if x[0] == 0} | {(0, symbols.seen)}
-    own = {(0, s) for side, s in labels if side == 1}
+    compared = compared_in(symbols, labels)
+    own = {(0, s) for side, s in labels if side == 1 and s not in compared}
     keys = tuple(x for x in labels if x[0] == 1)
     for asked in (tuple(sorted(queries | own)), tuple(sorted(queries))):
         try:
@@ -152,9 +155,13 @@ def _itself(
     symbols: Symbols, asked: Labels, labels: Labels, numbers: Array
 ) -> Array | None:
     """The weight of the position itself, where the rows say what it is as a key."""
-    if any((0, s) not in asked for _, s in labels):
+    same = compared_in(symbols, labels)
+    if any((0, s) not in asked for _, s in labels if s not in same):
         return None
     shape = symbols.shape(asked)
     index = np.indices(shape)
-    at = [index[asked.index((0, s))] for _, s in labels]
+    at = [
+        np.full(shape, IS_SAME) if s in same else index[asked.index((0, s))]
+        for _, s in labels
+    ]
     return np.asarray(numbers[tuple(at)])

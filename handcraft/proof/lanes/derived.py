@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.lanes.compared import by_comparisons
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -39,6 +40,7 @@ from handcraft.proof.lanes.symbols import (
     Labels,
     LaneSymbol,
     Symbols,
+    compared_in,
     spread,
 )
 
@@ -289,6 +291,8 @@ def applied_to_few(
     """What f makes of forms: where they are too many together, of smaller ones."""
     if count_rows(symbols, labels_of(*forms)) > most_together(symbols):
         forms = tuple(smaller_form(symbols, x) for x in forms)
+    if count_rows(symbols, labels_of(*forms)) > MOST_TABLE_ROWS:
+        forms = tuple(by_comparisons(symbols, x) for x in forms)
     return applied(symbols, f, *forms)
 
 
@@ -330,6 +334,8 @@ def smaller_form(symbols: Symbols, form: Form) -> Form:
     shared = {x for x in form.labels if symbols.all[x[1]].everywhere}
     own = set(form.labels) - shared
     if not own or len({side for side, _ in own}) > 1:
+        return form
+    if compared_in(symbols, form.labels):  # it is of two positions
         return form
     if (0, next(iter(own))[1]) in own:
         return _smaller(symbols, form)

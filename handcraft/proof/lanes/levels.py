@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from handcraft.core.gpt2 import Array
+from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.alike import alike
 from handcraft.proof.lanes.by_end import by_end, key_values
 from handcraft.proof.lanes.forms import (
@@ -36,6 +37,7 @@ from handcraft.proof.lanes.symbols import (
     Labels,
     Nowhere,
     Symbols,
+    compared_in,
     spread,
 )
 from handcraft.proof.lanes.widened import kept_rows, places_of, widened
@@ -51,6 +53,8 @@ class LevelTable:
     ) -> None:
         self.symbols = symbols
         self.asked_only = asked_only  # whether another one is the same
+        if compared_in(symbols, form.labels):
+            raise Rejected("a position is chosen by a comparison")
         form = _first_of_each(symbols, form)
         wide = widened(symbols, form.labels)
         if symbols.texts is not None and (0, AT_END) not in wide:

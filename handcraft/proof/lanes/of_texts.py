@@ -20,6 +20,7 @@ from handcraft.language.affine import Lane as Column
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import UP, Rejected
 from handcraft.proof.lanes.certificate import Invariant
+from handcraft.proof.lanes.compared import compares
 from handcraft.proof.lanes.derived import count_rows
 from handcraft.proof.lanes.forms import Form
 from handcraft.proof.lanes.greatest import either_way, is_most, margin_of_most
@@ -139,6 +140,8 @@ class OfTexts:
         rows = count_rows(symbols, claimed.of(self.said).labels)
         if rows > self.most_claimed and not self.few:
             raise LargeClaim(f"the claim depends on {rows:,} rows")
+        if not self.few and compares(symbols, self.most_claimed):
+            raise LargeClaim("the claim compares too many pairs")
         stream.run(self.seen)
         if any(x.after not in self.passed for x in self.wanted):
             raise Rejected("an invariant stands after no sublayer")

@@ -15,7 +15,8 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.lanes.climbs import climbed
-from handcraft.proof.lanes.ranked import RankedPlaces, ranks_at
+from handcraft.proof.lanes.ranked import ranks_at
+from handcraft.proof.lanes.ranked_places import RankedPlaces
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,

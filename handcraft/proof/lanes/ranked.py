@@ -19,8 +19,15 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes.echoed import MOST_ECHOES
 from handcraft.proof.lanes.forms import less_axis, over
+from handcraft.proof.lanes.ranked_places import (
+    MOST_HELD,
+    RankedPlaces,
+    echo_places,
+    least_in_order,
+    whole_groups,
+)
+from handcraft.proof.lanes.ranked_sums import ranks_by_sums
 from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
@@ -28,20 +35,6 @@ from handcraft.proof.lanes.symbols import (
     Symbols,
     spread,
 )
-
-_MOST_HELD = 2048  # what an element can hold: its square is a table
-
-
-@dataclass(frozen=True, eq=False)
-class RankedPlaces:
-    """Places of which each has another count, by the end of the prompt.
-
-    there  [n_end, n_index] True for these places
-    first  [n_end] the least count
-    """
-
-    there: Array
-    first: Array
 
 
 def ranks_at(symbols: Symbols, symbol: int) -> list[RankedPlaces]:
@@ -73,10 +66,9 @@ def ranks_by(
     except Rejected:
         return []
     if order is None:
-        return []
+        return ranks_by_sums(symbols, labels, numbers)
     groups = [order.group(echo) for echo in echo_places(symbols)]
-    # a count of one element alone would always be a rank
-    return [x for x in groups if x.there.any(axis=1).all()]
+    return whole_groups(groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +158,7 @@ class _Order:
 
     def _of_pairs(self, e: int, places: Array, elements: Array) -> int | None:
         state = np.argwhere(self.held[e][elements])  # [n_state, 1 + n_held]
-        if not len(state) or len(state) > _MOST_HELD:
+        if not len(state) or len(state) > MOST_HELD:
             return None
         at, values = state[:, 0], state[:, 1:].T
         read = [a[v] for a, v in zip(self.read_as, values, strict=True)]
@@ -180,17 +172,7 @@ class _Order:
                 *(x[None, :] for x in values),
             )
         ]  # [n_state, n_state] who counts whom
-        if not np.isin(counts, (0, 1)).all():
-            return None
-        own = np.diagonal(counts)
-        apart = at[:, None] != at[None, :]
-        before = counts == 1
-        if (own != own[0]).any() or (apart & (before == before.T)).any():
-            return None
-        steps = (before & apart).astype(np.float32)
-        if ((steps @ steps > 0) & apart & ~before).any():
-            return None
-        return int(own[0])
+        return least_in_order(counts, at)
 
 
 def _at_echoes(
@@ -218,18 +200,6 @@ def _at_echoes(
 
 def _is_read(symbols: Symbols, symbol: int) -> bool:
     return symbols.all[symbol].choice is not None
-
-
-def echo_places(symbols: Symbols) -> Array:
-    """[n_echo, n_end, n_index] True for the positions of each echo."""
-    texts = symbols.texts
-    ends = np.array(() if texts is None else texts.ends, dtype=np.int64)
-    index = np.arange(symbols.n)[None, None]
-    region = np.arange(1, MOST_ECHOES + 1)[:, None, None]
-    start = (region * (ends + 1)[None, :, None]) - 1
-    fits = start + ends[None, :, None] <= symbols.n
-    found: Array = (index >= start) & (index < start + ends[None, :, None])
-    return found & fits
 
 
 def _element(symbols: Symbols, reading: list[int]) -> Array | None:

@@ -75,10 +75,14 @@ class HeadScores:
         low, high = self.floats.dot(q.plain(), k.plain())
         less = shared_in(q, k)
         low, high = low + less, high - less
+        return self.by_root(low, high)
+
+    def by_root(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """Intervals of scores, after the division by the root of the width."""
         root = math.sqrt(self.d_head)
         error = 4 * (self.floats.u + 2.0**-52)
 
-        def by_root(x: Array, sign: float) -> Array:
+        def divided(x: Array, sign: float) -> Array:
             found = x / root
             off = np.abs(found) * error + np.where(
                 x == 0, 0.0, self.floats.least
@@ -90,7 +94,7 @@ class HeadScores:
             )
             return np.where(exact, found, found + sign * off)
 
-        return by_root(low, -1.0), by_root(high, 1.0)
+        return divided(low, -1.0), divided(high, 1.0)
 
     def of(
         self,

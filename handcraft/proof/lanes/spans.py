@@ -39,6 +39,9 @@ from handcraft.proof.lanes.symbols import (
 
 _MOST_PARTS = 10  # the latest sums
 _MOST_TOGETHER = 3
+_MOST_OF_PROMPTS = (
+    4  # in prompts a count is known in whole, which four heads add up
+)
 _MOST_SOLVED = 200_000  # pairs
 _LARGEST = (
     2**16
@@ -91,7 +94,7 @@ def _of_distinct(
     rows = _distinct(np.column_stack(columns))
     if not len(rows):
         return None
-    for many in range(1, _MOST_TOGETHER + 1):
+    for many in range(1, _MOST_OF_PROMPTS + 1):
         for chosen in combinations(range(len(parts)), many):
             read = [*chosen, len(parts), len(parts) + 1, len(parts) + 2]
             factors = _factors(_distinct(rows[:, read]))

@@ -3,9 +3,8 @@
     LaneStream(model, begin, symbols).run(seen)   all blocks, calling seen after each sublayer
         .logits(labels)                           the logits of each row of the last symbols
 
-A sublayer is computed lane by lane: what a lane adds up is gathered, with a row for each values of
-the symbols that it depends on. Rules of this file: the bounds are those of the checker's own
-arithmetic (handcraft.proof.checker.zonotope); what nothing reads is bounded as well.
+A sublayer is computed lane by lane (lane_arithmetic.py), of those positions that a later head or
+the answer needs. Rules of this file: what nothing reads is bounded as well.
 """
 
 from __future__ import annotations
@@ -17,19 +16,15 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
-from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
+from handcraft.proof.checker.zonotope import Rejected, Zonotope
 from handcraft.proof.lanes.checked_model import check_model
-from handcraft.proof.lanes.derived import count_rows
 from handcraft.proof.lanes.dust import LaneFloats
 from handcraft.proof.lanes.head_prompt import some_mean
+from handcraft.proof.lanes.lane_arithmetic import LaneArithmetic
 from handcraft.proof.lanes.logits import LogitRows
 from handcraft.proof.lanes.needed import needed_heads
 from handcraft.proof.lanes.numbers import (
-    MOST_GATHERED,
     LaneNumbers,
-    at_rows,
-    gathered,
-    in_blocks,
     lanes_of,
     read_together,
     simpler,
@@ -47,11 +42,7 @@ from handcraft.proof.lanes.symbols import (
     AT_TOKEN,
     Labels,
     Symbols,
-    TooManyRows,
 )
-
-_GREAT = 2.0**-10  # a remainder
-_MOST_KEPT = 2**15  # rows of a lane with one error more
 
 
 class LaneStream:
@@ -76,15 +67,14 @@ class LaneStream:
         self.model = model
         self.causal = model.causal
         self.floats = LaneFloats(model.dtype)
-        self.activation = model.activation
         self.blocks: list[Any] = weights["blocks"]
         self.wte = weights["wte"].astype(np.float64)
         self.wpe = weights["wpe"].astype(np.float64)
         self.symbols = symbols
+        self.arithmetic = LaneArithmetic(symbols, self.floats)
         self.follows_all = follows_all  # what nobody reads, too
         # texts of which others stand behind: only what later heads read counts
         self.begins = begins and model.causal
-        self.errors = 0
         ids = model.vocabulary.ids
         self.first: list[LaneNumbers] | None = None
         self.asked: list[LaneNumbers] | None = None
@@ -113,79 +103,12 @@ class LaneStream:
         by_token = self.wte[tokens]
         by_place = self.wpe[skipped : skipped + self.symbols.n]
         return [
-            self._sum(
+            self.arithmetic.sum(
                 simpler(self.symbols, _table(AT_TOKEN, by_token[:, i])),
                 simpler(self.symbols, _table(AT_INDEX, by_place[:, i])),
             )
             for i in range(self.wte.shape[1])
         ]
-
-    def _sum(self, a: LaneNumbers, b: LaneNumbers) -> LaneNumbers:
-        """The sum of two lanes."""
-        if b.is_zero:
-            return a
-        if a.is_zero:
-            return b
-        labels, rows, errors = gathered(self.symbols, [a, b])
-        one, other = (
-            Zonotope(rows.c[:, [i]], rows.r[:, [i]], rows.g[:, [i]])
-            for i in (0, 1)
-        )
-        (found,) = lanes_of(
-            self.symbols, labels, self.floats.add(one, other), errors
-        )
-        return self._fewer(found)
-
-    def _fewer(self, lane: LaneNumbers) -> LaneNumbers:
-        """The lane with one error instead of several, where it then depends on fewer labels. All of
-        its errors together are at most its radius, and so a number from -1 to 1 times that.
-        """
-        plain = LaneNumbers(lane.labels, lane.c, np.zeros_like(lane.c))
-        fewer = simpler(self.symbols, plain)
-        if not lane.g or len(fewer.labels) == len(lane.labels):
-            return lane
-        mask = self.symbols.possible(lane.labels)
-        gone = tuple(
-            i for i, x in enumerate(lane.labels) if x not in fewer.labels
-        )
-        r = np.where(mask, lane.radius, 0.0).max(axis=gone) + fewer.r
-        return self._own(LaneNumbers(fewer.labels, fewer.c, r * UP))
-
-    def _linear(
-        self, lanes: Sequence[LaneNumbers], w: Array, b: Array
-    ) -> list[LaneNumbers]:  # n_in lanes, [n_in, n_out], [n_out] -> n_out lanes
-        """The products of lanes and columns, each computed from what it reads alone."""
-        return [
-            self._product(lanes, w[:, i].astype(np.float64), float(b[i]))
-            for i in range(w.shape[1])
-        ]
-
-    def _product(
-        self, lanes: Sequence[LaneNumbers], w: Array, b: float
-    ) -> LaneNumbers:
-        read = [int(i) for i in np.flatnonzero(w) if not lanes[int(i)].is_zero]
-        if not read:
-            return single(b)
-        labels, own, errors = read_together(
-            self.symbols, [lanes[i] for i in read]
-        )
-        rows = np.arange(count_rows(self.symbols, labels))
-        wide = len(own) * (len(errors) + 2)
-        if len(rows) * wide > MOST_GATHERED:
-            raise TooManyRows("what is read together has too many rows")
-        found = [
-            self._products(at_rows(self.symbols, own, labels, some), w[read], b)
-            for some in in_blocks(rows, wide)
-        ]
-        (lane,) = lanes_of(self.symbols, labels, _joined(found), errors)
-        return lane
-
-    def _products(self, rows: Zonotope, w: Array, b: float) -> Zonotope:
-        """The product of rows and one column."""
-        found = self.floats.linear(rows, w[:, None], np.array([b]))
-        if len(w) > 1:
-            return found
-        return _less_itself(found, rows, float(w[0]), b, self.floats)
 
     def run(
         self, seen: Callable[[str, LaneStream], None], *, to_last: bool = False
@@ -225,8 +148,11 @@ class LaneStream:
         w, b = mlp["c_fc"]["w"], mlp["c_fc"]["b"]
         check_fit(lanes)
         check_sums(lanes, w, b)
-        before = self._linear(lanes, w, b)
-        after = [self._active(lane) for lane in before]
+        before = self.arithmetic.linear(lanes, w, b)
+        after = [
+            self.arithmetic.active(lane, self.model.activation)
+            for lane in before
+        ]
         check_fit(after)
         check_neurons(before)
         return self._added(lanes, after, mlp["c_proj"])
@@ -241,29 +167,12 @@ class LaneStream:
         out, bias = projection["w"], projection["b"]
         check_fit(brought)
         check_sums(brought, out, bias)
-        added = self._linear(brought, out, bias)
+        added = self.arithmetic.linear(brought, out, bias)
         check_fit(added)
         return [
-            self._kept_apart(self._sum(x, y))
+            self.arithmetic.kept_apart(self.arithmetic.sum(x, y))
             for x, y in zip(lanes, added, strict=True)
         ]
-
-    def _kept_apart(self, lane: LaneNumbers) -> LaneNumbers:
-        """The lane with a great remainder as an error of its own, beside those that it has: what is
-        taken off the lane later takes it away as well.
-        """
-        if not lane.r.max() > _GREAT or lane.c.size > _MOST_KEPT:
-            return lane
-        self.errors += 1
-        zero = np.zeros_like(lane.r)
-        g = lane.g | {self.errors: lane.r}
-        return LaneNumbers(lane.labels, lane.c, zero, g)
-
-    def _active(self, lane: LaneNumbers) -> LaneNumbers:
-        labels, rows, errors = gathered(self.symbols, [lane])
-        found = self.floats.activation(rows, self.activation)
-        (after,) = lanes_of(self.symbols, labels, found, errors)
-        return after
 
     # ------------------------------------------------------------ attention
 
@@ -309,7 +218,7 @@ class LaneStream:
             check_fit(getattr(self, name))
             check_sums(getattr(self, name), w, b)
             with self.symbols.of_asked(name == "asked"):
-                before[name] = self._linear(getattr(self, name), w, b)
+                before[name] = self.arithmetic.linear(getattr(self, name), w, b)
         if self._unfollowed is not None:
             self._unfollowed.add_heads(self._sizes_brought(before, d), attn)
         return before, d, d // self.model.n_head
@@ -332,7 +241,9 @@ class LaneStream:
         for h in heads:
             for j in range(h * size, (h + 1) * size):
                 for at in (d + j, 2 * d + j):
-                    (found[at],) = self._linear(self.text, w[:, [at]], b[[at]])
+                    (found[at],) = self.arithmetic.linear(
+                        self.text, w[:, [at]], b[[at]]
+                    )
         return found
 
     def last_heads(self) -> list[HeadParts]:
@@ -385,7 +296,7 @@ class LaneStream:
             lanes = part.head.brought(
                 part.queries, part.keys, part.values, part.begin
             )
-            return [self._own(lane) for lane in lanes]
+            return [self.arithmetic.own(lane) for lane in lanes]
 
     def _some_means(self, part: HeadOffer, _: str) -> list[LaneNumbers]:
         """What a head brings where nobody asks to which positions: some mean of its values."""
@@ -396,19 +307,6 @@ class LaneStream:
             )
             for i, lane in enumerate(part.values)
         ]
-
-    def _own(self, lane: LaneNumbers) -> LaneNumbers:
-        """The lane with its radius as an error of its own, for what is computed from it."""
-        lane = simpler(
-            self.symbols, lane, 0.0
-        )  # what is brought may be multiplied by 2^30
-        r = lane.radius
-        if not r.any():
-            return lane
-        self.errors += 1
-        return LaneNumbers(
-            lane.labels, lane.c, np.zeros_like(r), {self.errors: r}
-        )
 
     # ------------------------------------------------------------ logits
 
@@ -438,33 +336,6 @@ class LaneStream:
             check_sums(lanes, self.wte.T, none)
         if self._unfollowed is not None:
             self._unfollowed.check_logits(self.wte.T)
-
-
-def _less_itself(
-    found: Zonotope, x: Zonotope, w: float, b: float, floats: Floats
-) -> Zonotope:
-    """What is exactly 0: the product of a power of two that is known exactly, which rounds nothing,
-    and the same number taken away.
-    """
-    c = x.c[:, 0]
-    is_power = np.abs(np.frexp(c)[0]) == 0.5
-    known = is_power & (x.radius[:, 0] == 0) & (abs(b) >= floats.least)
-    zero = (known & (c * w == -b))[:, None]
-    g = np.where(zero[..., None], 0.0, found.g)
-    return Zonotope(
-        np.where(zero, 0.0, found.c), np.where(zero, 0.0, found.r), g
-    )
-
-
-def _joined(parts: Sequence[Zonotope]) -> Zonotope:
-    """Blocks of rows as one."""
-    if len(parts) == 1:
-        return parts[0]
-    c, r, g = (
-        np.concatenate(x)
-        for x in zip(*((x.c, x.r, x.g) for x in parts), strict=True)
-    )
-    return Zonotope(c, r, g)
 
 
 def _table(symbol: int, numbers: Array) -> LaneNumbers:

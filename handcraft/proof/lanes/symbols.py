@@ -6,6 +6,8 @@
                            their answers
     a total                the sum of whole weights over the positions that it sees
     a choice               a symbol at the position that it selects, Nowhere if it selects none
+    a comparison           whether a position that is seen has less of a symbol than the one that
+                           asks, the same or more: -1, 0 or 1 (handcraft.proof.lanes.compared)
 
 A label is (side, symbol): side 0 is the position that asks, side 1 one that it sees. A fact is a
 table over some labels that is True for all that can be; `possible` joins the facts that fit.
@@ -32,6 +34,8 @@ Labels: TypeAlias = tuple[AxisLabel, ...]
 MOST_TABLE_ROWS = 4_000_000  # of one table
 MOST_LEARNT = 2_000_000  # of a fact on symbols that define another one
 AT_TOKEN, AT_INDEX, AT_LENGTH = 0, 1, 2
+SIGNS = np.array((-1, 0, 1))  # the values of a comparison
+IS_SAME = 1  # of which this one is that of a position and itself
 AT_END = 2  # of contexts of a prompt, which a causal model reads: where the prompt ends
 
 
@@ -59,6 +63,7 @@ class LaneSymbol:
     first   of a rank, which all positions have a different one of: the least, else None
     choice  the number of the choice that it reads, and the symbol that is read there
     asked   True if it is known of positions that are asked alone, and so of no key
+    compares  the symbol that a comparison compares; it is a symbol of keys alone
     """
 
     values: tuple[Any, ...]
@@ -66,6 +71,7 @@ class LaneSymbol:
     first: int | None = None
     choice: tuple[int, int] | None = None
     asked: bool = False
+    compares: int | None = None
 
     def __post_init__(self) -> None:
         # a row of a table is found by its value
@@ -208,6 +214,8 @@ class Symbols:
         """The label of a symbol; what all positions share is the asking one's."""
         if side == 1 and self.all[symbol].asked:
             raise Rejected("a key is none of the positions that are asked")
+        if side == 0 and self.all[symbol].compares is not None:
+            raise Rejected("a comparison is of a key with who asks")
         return (0 if self.all[symbol].everywhere else side, symbol)
 
     def shape(self, labels: Labels) -> tuple[int, ...]:
@@ -288,6 +296,23 @@ class Symbols:
                 a = self.place(labels, (0, other), count)
                 b = self.place(labels, (1, other), count)
                 mask = mask & ((q != k) | (a == b))
+            for compared in compared_in(self, labels):
+                same = self.place(labels, (1, compared), SIGNS == 0)
+                mask = mask & ((q != k) | same)
+        return mask & self._signed(labels)
+
+    def _signed(self, labels: Labels) -> Array:
+        """True where each comparison is that of the values, if both are among the labels."""
+        mask = np.ones((), dtype=bool)
+        for compared in compared_in(self, labels):
+            of = self.all[compared].compares
+            if of is None or not {(0, of), (1, of)} <= set(labels):
+                continue
+            count = np.arange(len(self.all[of].values))
+            q, k = (self.place(labels, (x, of), count) for x in (0, 1))
+            mask = mask & (
+                np.sign(k - q) == self.place(labels, (1, compared), SIGNS)
+            )
         return mask
 
     def _beside_asked(
@@ -334,3 +359,8 @@ def spread(table: Array, labels: Labels, wider: Labels) -> Array:
     for axis, i in enumerate(order):
         shape[wider.index(labels[i])] = table.shape[axis]
     return table.reshape(shape)
+
+
+def compared_in(symbols: Symbols, labels: Labels) -> list[int]:
+    """The comparisons among some labels."""
+    return [s for _, s in labels if symbols.all[s].compares is not None]

@@ -20,7 +20,9 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.bounds import TotalBounds, bounds_of
+from handcraft.proof.lanes.compared import by_comparisons
 from handcraft.proof.lanes.derived import by_bases
+from handcraft.proof.lanes.first_rank import first_rank
 from handcraft.proof.lanes.forms import (
     Form,
     applied,
@@ -39,6 +41,7 @@ from handcraft.proof.lanes.symbols import (
     Labels,
     LaneSymbol,
     Symbols,
+    compared_in,
     spread,
 )
 from handcraft.proof.lanes.walked import of_walk
@@ -50,7 +53,6 @@ from handcraft.proof.lanes.widened import (
 )
 
 _MOST_VALUES = 4096
-_MOST_RANKED = 2048  # what a position of a rank can hold: its square is a table
 _MOST_LEARNT = 1_000_000  # rows of a fact on a sum
 _FAR = 2**62
 _MOST_BESIDE = 6  # sums with which a new one is compared
@@ -59,7 +61,7 @@ _MOST_BESIDE_PAIRS = 200_000
 
 def total_form(symbols: Symbols, weights: Form) -> Form:
     """The sum of weights[query, key] over the keys that the query sees."""
-    weights = by_bases(symbols, weights)
+    weights = by_comparisons(symbols, by_bases(symbols, weights))
     if symbols.texts is not None:  # which may tell that a row has no text
         weights = settled(symbols, weights)
     mask = symbols.possible(weights.labels)
@@ -343,7 +345,9 @@ def _new(
     everywhere = not symbols.causal and all(
         symbols.all[s].everywhere for side, s in labels if side == 0
     )
-    first = _first_rank(symbols, labels, numbers)
+    # a comparison is one with who asks
+    everywhere = everywhere and not compared_in(symbols, labels)
+    first = first_rank(symbols, labels, numbers)
     new = symbols.add(LaneSymbol(values, everywhere, first))
     count = np.arange(most + 1)
     if first is not None:
@@ -371,43 +375,3 @@ def _learn(
         inside = (count >= low[..., None]) & (count <= high[..., None])
         labels = [found.labels[i][1] for i in sorted(kept)]
         symbols.learn((*labels, new), inside)
-
-
-def _first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
-    """The least value of a count that is a rank; None for any other: where each position counts
-    those before it in a strict order of all, which any two and any three positions show.
-    """
-    if symbols.causal or int(numbers.max()) != 1:
-        return None
-    states = tuple(sorted({s for _, s in labels} | {AT_INDEX}))
-    own = tuple((0, s) for s in states)
-    shape = symbols.shape(own)
-    size = int(np.prod(shape))
-    if size > _MOST_RANKED:
-        return None
-    flat = np.indices(shape).reshape(len(states), size)
-    place = {s: flat[i] for i, s in enumerate(states)}
-    there = symbols.possible(own).reshape(-1)
-    at = [
-        place[s][:, None] if side == 0 else place[s][None, :]
-        for side, s in labels
-    ]
-    counts = np.broadcast_to(numbers[tuple(at)] == 1, (size, size))
-    apart = there[:, None] & there[None, :]
-    for s in states:
-        a, b = place[s][:, None], place[s][None, :]
-        ranked = s == AT_INDEX or symbols.all[s].first is not None
-        if ranked:
-            apart = apart & (a != b)
-        if symbols.all[s].everywhere:
-            apart = apart & (a == b)
-    mine = np.diagonal(counts)[there]
-    if not len(mine) or not (mine == mine[0]).all():
-        return None
-    if (apart & (counts == counts.T)).any():
-        return None
-    # counts[a, b]: b is before a. b before a, c before b: then c before a
-    before = (counts & apart).astype(np.float32)
-    if ((before @ before > 0) & apart & ~counts).any():
-        return None
-    return int(mine[0])
