@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -96,18 +97,15 @@ class HeadReading:
             with self.symbols.of_asked(False):
                 values = [smaller(self.symbols, x, new=True) for x in values]
         # the keys with what is read there, so that values can be compared
-        labels, wide = self._with_values(keys, values)
-        if labels != keys[0]:
-            found = self.scores.of(queries, (labels, wide), begin)
+        read = {x for lane in values for x in lane.labels}
+        if not read <= set(keys[0]):
+            found = self.scores.of(queries, keys, begin, tuple(sorted(read)))
         if self.symbols.texts is not None:
             return chosen_in_prompts(self.scores, found, values, begin)
         levels, gaps = levels_of(found)
-        try:
+        with suppress(SeveralDiffer):
             return chosen_by(self.scores, found, levels, gaps, values, begin)
-        except SeveralDiffer:
-            return mean_of_several(
-                self.scores, found, levels, gaps, values, begin
-            )
+        return mean_of_several(self.scores, found, levels, gaps, values, begin)
 
     def _fewer(
         self, queries: tuple[Labels, Zonotope], keys: tuple[Labels, Zonotope]
@@ -119,21 +117,6 @@ class HeadReading:
         queries = fewer_rows(self.symbols, *queries)
         with self.symbols.of_asked(False):  # a key stands anywhere
             return queries, fewer_rows(self.symbols, *keys)
-
-    def _with_values(
-        self, keys: tuple[Labels, Zonotope], values: Sequence[LaneNumbers]
-    ) -> tuple[Labels, Zonotope]:
-        labels, rows = keys
-        wide = tuple(sorted({*labels, *(x for v in values for x in v.labels)}))
-        shape = self.symbols.shape(wide)
-        index = np.indices(shape)
-        at = [index[wide.index(x)] for x in labels]
-        number = (
-            np.ravel_multi_index(tuple(at), self.symbols.shape(labels))
-            if labels
-            else np.zeros(shape, dtype=np.int64)
-        )
-        return wide, rows[number.reshape(-1)]
 
 
 def keys_of(

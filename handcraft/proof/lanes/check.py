@@ -79,18 +79,28 @@ def _in_few_rows(pass_: OfTexts | OfPrompts) -> ShownByLanes:
     try:
         return pass_.run(few=False)
     except TooManyRows as error:
-        # what was computed up to there is let go: tables of symbols refer to each other
-        why = error.with_traceback(None)
-    gc.collect()
+        why = error
+    _let_go(pass_, why)
     with suppress(Rejected):
         return pass_.run(few=True)
-    gc.collect()
+    _let_go(pass_, why)
     if isinstance(pass_, OfPrompts):
         return pass_.by_ends()
     if not isinstance(why, LargeClaim):
         raise why
     pass_.most_claimed = MOST_TABLE_ROWS
     return pass_.run(few=False)
+
+
+def _let_go(pass_: OfTexts | OfPrompts, why: TooManyRows) -> None:
+    """Let go what was computed up to there, before all of it is computed again."""
+    found: BaseException | None = why
+    while found is not None:  # each holds the frames that it went through
+        found.__traceback__ = None
+        found = found.__context__
+    if isinstance(pass_, OfTexts):
+        pass_.forget()
+    gc.collect()  # tables of symbols refer to each other
 
 
 def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:
