@@ -250,7 +250,7 @@ def in_numbers(table: Array) -> tuple[Array, list[Any]]:
     """A table with a number for each value, and the values, in the order in which they appear."""
     flat = table.reshape(-1)
     if table.dtype != object:  # whole numbers
-        kinds, places = np.unique(flat, return_inverse=True)
+        kinds, places = _kinds(flat)
         return places.reshape(table.shape), kinds.tolist()
     if flat.size <= _FEW:
         numbers, values = _each_numbered(flat)
@@ -263,6 +263,20 @@ def in_numbers(table: Array) -> tuple[Array, list[Any]]:
     by_object = np.empty_like(numbers)
     by_object[order] = numbers
     return by_object[at].reshape(table.shape), values
+
+
+def _kinds(flat: Array) -> tuple[Array, Array]:
+    """The different ones of whole numbers, sorted, and which of them each is: they are not sorted
+    themselves where they are near each other.
+    """
+    least = int(flat.min(initial=0))
+    size = int(flat.max(initial=0)) - least + 1
+    if size > max(_FEW, flat.size // 4):
+        return np.unique(flat, return_inverse=True)
+    there = np.zeros(size, dtype=bool)
+    there[flat - least] = True
+    number = np.cumsum(there, dtype=np.int32) - 1
+    return np.flatnonzero(there) + least, number[flat - least]
 
 
 def _each_numbered(flat: Array) -> tuple[Array, list[Any]]:

@@ -52,7 +52,7 @@ def levels_of(scores: PairScores) -> tuple[Array, Array]:
     """The level of each pair, and by how much each query tells its levels apart. -1 stands for
     what is behind the first token, -2 for what is beside it.
     """
-    levels = np.full(scores.pairs.mask.shape, -1, dtype=np.int64)
+    levels = np.full(scores.pairs.mask.shape, -1, dtype=np.int32)
     gaps = np.full(len(levels), np.inf)
     for row in np.flatnonzero(scores.asked):
         kept = np.flatnonzero(scores.pairs.mask[row])

@@ -9,6 +9,7 @@ asked.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -102,9 +103,10 @@ class OfPrompts:
         if contexts.length is not None:
             raise Rejected("how long an answer is depends on the text")
         check_elements(contexts, found)
-        try:
+        known = None
+        with suppress(TooManyRows):
             known = element_lanes(self.model, contexts, found.said, few=False)
-        except TooManyRows:
+        if known is None:
             known = element_lanes(self.model, contexts, found.said, few=True)
         of_elements = _OfElements(self.model, self.claim, found, known)
         return of_elements.shown(contexts, placed=False)
@@ -115,7 +117,10 @@ class OfPrompts:
 
         contexts = narrowed_by_parts(contexts, self.answer, said)
         parts = asked_parts(contexts, self.answer)
-        found = [self._part(x, placed=placed) for x in parts]
+        found = []
+        for part in parts:
+            gc.collect()  # tables of symbols refer to each other
+            found.append(self._part(part, placed=placed))
         margin = min(least for least, _ in found)
         error = max(error for _, error in found)
         return ShownByLanes(contexts.prompts, margin, False, error, ())
@@ -148,11 +153,11 @@ class OfPrompts:
     def _followed(self, begin: str | None, symbols: Symbols) -> LaneStream:
         """All lanes at the end; what nobody reads is followed where it may overflow by its size."""
         stream = LaneStream(self.model, begin, symbols)
-        try:
+        with suppress(NotFollowed):
             stream.run(lambda _, __: None)
-        except NotFollowed:
-            stream = LaneStream(self.model, begin, symbols, follows_all=True)
-            stream.run(lambda _, __: None)
+            return stream
+        stream = LaneStream(self.model, begin, symbols, follows_all=True)
+        stream.run(lambda _, __: None)
         return stream
 
     def _check_stop(
