@@ -25,7 +25,7 @@ from handcraft.proof.lanes.symbols import (
     Symbols,
 )
 
-GREATEST = np.iinfo(np.int64).max  # where there is no level
+_GREATEST = np.iinfo(np.int64).max  # where there is no level
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class PairTable:
             found += self._placed(label, levels, fewest)
         found += climbed(self.symbols, self, levels)
         found += self._ranked(levels)
-        sures = [np.where(x == GREATEST, -1, x) for x in found]
+        sures = [np.where(x == _GREATEST, -1, x) for x in found]
         return np.maximum(np.max(sures, axis=0), -1)
 
     def least(
@@ -100,7 +100,7 @@ class PairTable:
         # without a copy of all levels
         return np.asarray(
             np.minimum.reduce(
-                levels, axis=1, dtype=np.int64, initial=GREATEST, where=of
+                levels, axis=1, dtype=np.int64, initial=_GREATEST, where=of
             )
         )
 
@@ -124,12 +124,12 @@ class PairTable:
         for at in range(first, first + self.symbols.n):
             keys = np.flatnonzero(place == at)
             level = self.least(levels[:, keys], self.mask[:, keys])
-            found.append(np.where(fewest > at - first, level, GREATEST))
+            found.append(np.where(fewest > at - first, level, _GREATEST))
         return found
 
     def _ranked(self, levels: Array) -> list[Array]:
         """The same of ranks among some places, all of which the query sees."""
-        big = GREATEST
+        big = _GREATEST
         found: list[Array] = []
         for places, column, keys in self._groups:
             level = np.full(len(self.mask), big)
