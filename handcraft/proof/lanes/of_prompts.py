@@ -51,6 +51,8 @@ from handcraft.proof.lanes.symbols import (
 )
 from handcraft.sequence.expression import Expression
 
+_MOST_HELD = 2**18  # rows of a table that may wait to be freed
+
 
 class OfPrompts:
     """One pass through a model whose prompts are answered. No invariant is looked at: they are said
@@ -71,6 +73,7 @@ class OfPrompts:
         self.model = model
         self.claim = claim
         self.answer = claim.answer
+        self._holds = 0  # rows of the largest table of a sum
 
     def run(self, *, few: bool) -> ShownByLanes:
         """What is shown, with tables that are kept small, or not. Raises Rejected."""
@@ -202,6 +205,7 @@ class OfPrompts:
         self, contexts: PromptContexts, *, placed: bool
     ) -> tuple[Symbols, Form]:
         """What the claim says, in symbols of the texts."""
+        self._let_go()
         symbols = contexts.symbols(placed=placed)
         symbols.few = self.few
         if asks_for_echoes(self.answer):
@@ -209,8 +213,17 @@ class OfPrompts:
         meaning = AskedMeaning(symbols, contexts)
         form = meaning.of(self.answer)
         meaning.name_found(self.answer)
+        self._holds = max((x[1].size for x in symbols.totals), default=0)
         with symbols.of_asked(True):
             return symbols, of_few_rows(symbols, form)
+
+    def _let_go(self) -> None:
+        """Free the tables of what was looked at before, where they are large: symbols refer to each
+        other.
+        """
+        if self._holds > _MOST_HELD:
+            gc.collect()
+            self._holds = 0
 
 
 class _OfElements(OfPrompts):
