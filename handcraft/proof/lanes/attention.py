@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
-from handcraft.proof.lanes.derived import count_rows, most_together
+from handcraft.proof.lanes.derived import count_rows, large, most_together
 from handcraft.proof.lanes.head_choice import (
     SeveralDiffer,
     alone_at_levels,
@@ -83,7 +83,7 @@ class HeadReading:
         """
         if self.symbols.placed:
             return chosen_at_places(self.scores, queries, keys, values, begin)
-        queries, keys = self._fewer(queries, keys)
+        queries, keys = self._fewer(queries, keys, values)
         found = self.scores.of(queries, keys, begin)
         if is_sum(found, begin):
             return [sum_of_head(self.scores, found, lane) for lane in values]
@@ -107,11 +107,20 @@ class HeadReading:
             )
 
     def _fewer(
-        self, queries: tuple[Labels, Zonotope], keys: tuple[Labels, Zonotope]
+        self,
+        queries: tuple[Labels, Zonotope],
+        keys: tuple[Labels, Zonotope],
+        values: Sequence[LaneNumbers],
     ) -> tuple[tuple[Labels, Zonotope], tuple[Labels, Zonotope]]:
-        """Queries and keys over derived symbols, where there are too many pairs of them."""
-        sizes = [count_rows(self.symbols, x[0]) for x in (queries, keys)]
-        if sizes[0] * sizes[1] <= most_together(self.symbols):
+        """Queries and keys over fewer rows, where there are too many of them, or of pairs with what
+        is read at the key.
+        """
+        sizes = [
+            count_rows(self.symbols, x)
+            for x in (queries[0], _read_with(keys[0], values))
+        ]
+        pairs_fit = sizes[0] * sizes[1] <= most_together(self.symbols)
+        if pairs_fit and max(sizes) <= large(self.symbols):
             return queries, keys
         queries = fewer_rows(self.symbols, *queries)
         with self.symbols.of_asked(False):  # a key stands anywhere
@@ -121,7 +130,7 @@ class HeadReading:
         self, keys: tuple[Labels, Zonotope], values: Sequence[LaneNumbers]
     ) -> tuple[Labels, Zonotope]:
         labels, rows = keys
-        wide = tuple(sorted({*labels, *(x for v in values for x in v.labels)}))
+        wide = _read_with(labels, values)
         shape = self.symbols.shape(wide)
         index = np.indices(shape)
         at = [index[wide.index(x)] for x in labels]
@@ -131,6 +140,11 @@ class HeadReading:
             else np.zeros(shape, dtype=np.int64)
         )
         return wide, rows[number.reshape(-1)]
+
+
+def _read_with(labels: Labels, values: Sequence[LaneNumbers]) -> Labels:
+    """Labels of keys with those of what is read there."""
+    return tuple(sorted({*labels, *(x for v in values for x in v.labels)}))
 
 
 def keys_of(
