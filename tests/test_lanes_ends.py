@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -16,7 +17,7 @@ from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.contexts import PromptContexts
-from handcraft.proof.lanes.ends import in_halves, with_ends
+from handcraft.proof.lanes.ends import in_parts, with_ends
 from handcraft.proof.lanes.lengths import asked_contexts
 from handcraft.proof.lanes.of_prompts import OfPrompts
 from handcraft.proof.lanes.shown import ShownByLanes
@@ -41,7 +42,17 @@ def most_ends(
         return pass_.shown(contexts, placed=False)
 
     with np.errstate(all="ignore"):
-        return in_halves(asked_contexts(model, claim), shown)
+        return in_parts(asked_contexts(model, claim), shown)
+
+
+def of_ends(model: Model, part: slice) -> ShownByLanes:
+    """What is shown of some of the ends."""
+    claim: Any = model.program.claim  # type: ignore[union-attr]
+    pass_ = OfPrompts(model, claim, ())
+    pass_.few = False
+    contexts = with_ends(asked_contexts(model, claim), part)
+    with np.errstate(all="ignore"):
+        return pass_.shown(contexts, placed=False)
 
 
 @pytest.mark.parametrize("name", ["hist", "reverse", "least"])
@@ -76,6 +87,60 @@ def test_a_model_that_is_wrong_of_one_length_alone_is_refused(
     assert not answers_rightly(model)
     with pytest.raises(Rejected, match="the margin may be"):
         most_ends(model, 1)
+    for part in (slice(wrong - 1), slice(wrong, None)):
+        if range(4)[part]:
+            assert of_ends(model, part).margin > 0
+
+
+def wrong_at(model: Model, index: int) -> Model:
+    """The model with another answer at one index behind the first token."""
+    weights = deepcopy(model.weights)
+    weights["wpe"][index + 1] += 2.0**12 * np.sign(weights["wte"][0])
+    return replace(model, weights=weights)
+
+
+@pytest.mark.parametrize("end", [1, 2, 3, 4])
+def test_the_last_position_of_an_end_is_looked_at_and_none_behind_it(
+    end: int,
+) -> None:
+    """The last end is the only one that has the last position: without it, the model that is wrong
+    there would be proved.
+    """
+    model = answering("hist", 4)
+    part, last = slice(end - 1, end), 2 * end
+    assert not answers_rightly(wrong_at(model, last))
+    with pytest.raises(Rejected):
+        of_ends(wrong_at(model, last), part)
+    with pytest.raises(Rejected):
+        most_ends(wrong_at(model, last), 2)
+    if end < 4:
+        found = of_ends(wrong_at(model, last + 1), part)
+        assert found.margin == of_ends(model, part).margin
+    else:
+        assert of_ends(wrong_at(model, last), slice(3)).margin > 0
+
+
+@pytest.mark.parametrize("name", ["median", "double_hist", "sort"])
+def test_prompts_of_one_element_are_proved_by_themselves(name: str) -> None:
+    """Two heads read the same place there, and no label of a logit says which one that is."""
+    assert of_ends(answering(name, 3), slice(1)).margin > 0
+
+
+def test_where_all_are_too_large_they_are_shown_by_where_they_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(self: OfPrompts, *, few: bool) -> ShownByLanes:
+        self.few = few
+        raise TooManyRows("a table is too large")
+
+    model = answering("hist", 3)
+    whole = measured_lanes(model, ())
+    monkeypatch.setattr(OfPrompts, "run", never)
+    found = measured_lanes(model, ())
+    assert found.contexts == whole.contexts
+    assert found.margin >= whole.margin > 0
+    with pytest.raises(Rejected):
+        measured_lanes(wrong_at(model, 6), ())
 
 
 @pytest.mark.parametrize("name", ["hist", "shift"])
@@ -92,24 +157,15 @@ def test_changed_models_that_are_shown_end_by_end_are_right(name: str) -> None:
     assert proved
 
 
-def of_later_ends(model: Model) -> ShownByLanes:
-    """What is shown of the later half of the ends."""
-    claim: Any = model.program.claim  # type: ignore[union-attr]
-    pass_ = OfPrompts(model, claim, ())
-    pass_.few = False
-    contexts = asked_contexts(model, claim)
-    half = len(contexts.ends) // 2
-    with np.errstate(all="ignore"):
-        return pass_.shown(with_ends(contexts, slice(half, None)), placed=False)
-
-
 def test_how_long_answers_are_is_known_of_each_end() -> None:
     model = of_size("brackets", SMALL["brackets"][0])
-    assert of_later_ends(model).margin > 0
+    half = len(asked_contexts(model, model.program.claim).ends) // 2  # type: ignore
+    later = slice(half, None)
+    assert of_ends(model, later).margin > 0
     length = model.program.claim.length  # type: ignore[union-attr]
     shorter = Expression(op="greatest", args=(length - 1, 1))
     with pytest.raises(Rejected, match="an answer may end somewhere else"):
-        of_later_ends(changed_claim(model, length=shorter))
+        of_ends(changed_claim(model, length=shorter), later)
 
 
 def test_one_end_that_is_too_large_is_refused() -> None:
@@ -119,4 +175,4 @@ def test_one_end_that_is_too_large_is_refused() -> None:
     model = answering("hist", 3)
     claim: Any = model.program.claim  # type: ignore[union-attr]
     with pytest.raises(TooManyRows, match="a table is too large"):
-        in_halves(asked_contexts(model, claim), never)
+        in_parts(asked_contexts(model, claim), never)

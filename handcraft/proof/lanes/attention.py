@@ -17,7 +17,7 @@ from contextlib import suppress
 import numpy as np
 
 from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
-from handcraft.proof.lanes.derived import count_rows, most_together
+from handcraft.proof.lanes.derived import count_rows, large, most_together
 from handcraft.proof.lanes.head_choice import (
     SeveralDiffer,
     alone_at_levels,
@@ -85,7 +85,7 @@ class HeadReading:
         """
         if self.symbols.placed:
             return chosen_at_places(self.scores, queries, keys, values, begin)
-        queries, keys = self._fewer(queries, keys)
+        queries, keys = self._fewer(queries, keys, values)
         found = compared_scores(self.scores, queries, keys, begin)
         if found is None:
             found = self.scores.of(queries, keys, begin)
@@ -108,15 +108,29 @@ class HeadReading:
         return mean_of_several(self.scores, found, levels, gaps, values, begin)
 
     def _fewer(
-        self, queries: tuple[Labels, Zonotope], keys: tuple[Labels, Zonotope]
+        self,
+        queries: tuple[Labels, Zonotope],
+        keys: tuple[Labels, Zonotope],
+        values: Sequence[LaneNumbers],
     ) -> tuple[tuple[Labels, Zonotope], tuple[Labels, Zonotope]]:
-        """Queries and keys over derived symbols, where there are too many pairs of them."""
-        sizes = [count_rows(self.symbols, x[0]) for x in (queries, keys)]
-        if sizes[0] * sizes[1] <= most_together(self.symbols):
+        """Queries and keys over fewer rows, where there are too many of them, or of pairs with what
+        is read at the key.
+        """
+        sizes = [
+            count_rows(self.symbols, x)
+            for x in (queries[0], _read_with(keys[0], values))
+        ]
+        pairs_fit = sizes[0] * sizes[1] <= most_together(self.symbols)
+        if pairs_fit and max(sizes) <= large(self.symbols):
             return queries, keys
         queries = fewer_rows(self.symbols, *queries)
         with self.symbols.of_asked(False):  # a key stands anywhere
             return queries, fewer_rows(self.symbols, *keys)
+
+
+def _read_with(labels: Labels, values: Sequence[LaneNumbers]) -> Labels:
+    """Labels of keys with those of what is read there."""
+    return tuple(sorted({*labels, *(x for v in values for x in v.labels)}))
 
 
 def keys_of(

@@ -19,6 +19,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
+from handcraft.proof.lanes.derived import count_rows
 from handcraft.proof.lanes.forms import Form
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
@@ -27,6 +28,8 @@ from handcraft.proof.lanes.numbers import (
     in_blocks,
 )
 from handcraft.proof.lanes.symbols import (
+    AT_END,
+    AT_INDEX,
     MOST_TABLE_ROWS,
     Labels,
     Symbols,
@@ -74,7 +77,7 @@ def margin_of(
     """
     if 1 in form.sides:
         raise Rejected("the claim reads a key position")
-    possible = logits.symbols.possible(logits.labels).reshape(-1)
+    possible = _that_can_be(logits.symbols, logits.labels).reshape(-1)
     right = _right(model, logits.symbols, form, logits.labels)
     asked = possible & (right != _SILENT)
     if (right[asked] == _NO_TOKEN).any():
@@ -90,6 +93,18 @@ def margin_of(
     if not least > 0:
         raise Rejected(f"the margin may be {least:.6g}")
     return least, error, bool((possible & ~asked).any())
+
+
+def _that_can_be(symbols: Symbols, labels: Labels) -> Array:
+    """True for the rows that a position can have: at some place of a text, where that is little
+    enough. Two choices of one place read the same there, though no label says which place it is.
+    """
+    places = (0, AT_END), (0, AT_INDEX)
+    wide = tuple(sorted({*labels, *places}))
+    if symbols.texts is None or count_rows(symbols, wide) > MOST_TABLE_ROWS:
+        return symbols.possible(labels)
+    gone = tuple(i for i, x in enumerate(wide) if x not in labels)
+    return np.asarray(symbols.possible(wide).any(axis=gone))
 
 
 def _right(

@@ -28,7 +28,7 @@ from handcraft.proof.lanes.elements import (
     check_elements,
     claim_of_elements,
 )
-from handcraft.proof.lanes.ends import in_halves
+from handcraft.proof.lanes.ends import in_parts
 from handcraft.proof.lanes.forms import Form, variable
 from handcraft.proof.lanes.greatest import (
     either_way,
@@ -84,7 +84,7 @@ class OfPrompts:
         """What is shown, where the tables of all prompts are too large. Raises Rejected."""
         self.few = False
         contexts = asked_contexts(self.model, self.claim)
-        return in_halves(contexts, self._of)
+        return in_parts(contexts, self._of)
 
     def _of(self, contexts: PromptContexts) -> ShownByLanes:
         """What is shown of some prompts."""

@@ -88,7 +88,9 @@ class LaneStream:
             self.first = lanes_of(self.symbols, (), start, ())
         skipped = int(begin is not None)
         window = len(self.wpe) - skipped
-        if symbols.n > window or (symbols.n < window and not self.begins):
+        # texts of prompts say themselves which places they have, and need not fill the window
+        shorter = self.begins or symbols.texts is not None
+        if symbols.n > window or (symbols.n < window and not shorter):
             raise Rejected("the texts have another window")
         self.text = self._embedded([ids[t] for t in symbols.alphabet], skipped)
         if symbols.texts is not None:
