@@ -19,7 +19,7 @@ from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.asked import AskedMeaning
 from handcraft.proof.lanes.certificate import Invariant
 from handcraft.proof.lanes.contexts import PromptContexts, check_ends
-from handcraft.proof.lanes.derived import count_rows, of_few_rows
+from handcraft.proof.lanes.derived import of_few_rows
 from handcraft.proof.lanes.echoed import asks_for_echoes
 from handcraft.proof.lanes.element_lanes import ElementLanes, element_lanes
 from handcraft.proof.lanes.element_stream import ElementStream, symbol_said
@@ -41,11 +41,10 @@ from handcraft.proof.lanes.logits import margin_of
 from handcraft.proof.lanes.overflow import NotFollowed
 from handcraft.proof.lanes.pairs import MostByPairs
 from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
-from handcraft.proof.lanes.placed import OF_PLACES, WHERE
+from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.shown import ShownByLanes
 from handcraft.proof.lanes.stream import LaneStream
 from handcraft.proof.lanes.symbols import (
-    MOST_TABLE_ROWS,
     Symbols,
     TooManyRows,
 )
@@ -150,31 +149,12 @@ class OfPrompts:
         self._check_stop(contexts, symbols, form)
         stream = self._followed(contexts.begin, symbols)
         with symbols.of_asked(True):
-            margin, error, silent = self._margin(stream, form)
+            margin, error, silent = margin_of(
+                self.model, stream.logits(form.labels), form
+            )
         if silent:
             raise Rejected("the claim may have no answer")
         return margin, error
-
-    def _margin(
-        self, stream: LaneStream, form: Form
-    ) -> tuple[float, float, bool]:
-        """The least margin by all that the lanes and the claim depend on. In a few positions those
-        may depend on less than decides which of their values stand together: where that may be a
-        wrong answer, each place is looked at by itself.
-        """
-        rows = stream.logits(form.labels)
-        try:
-            return margin_of(self.model, rows, form)
-        except Rejected as why:
-            wide = tuple(sorted({*rows.labels, *WHERE}))
-            if wide == rows.labels:
-                raise
-            if count_rows(stream.symbols, wide) > MOST_TABLE_ROWS:
-                raise
-            reason = why
-        with suppress(Rejected):
-            return margin_of(self.model, stream.logits(wide), form)
-        raise reason
 
     def _followed(self, begin: str | None, symbols: Symbols) -> LaneStream:
         """All lanes at the end; what nobody reads is followed where it may overflow by its size."""
