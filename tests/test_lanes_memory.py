@@ -62,6 +62,13 @@ def test_whole_numbers_are_numbered_in_order(far: int) -> None:
     assert numbers.tolist() == [2, 0, 2, 1] * 2000
 
 
+def test_whole_numbers_in_few_bytes_have_differences_that_need_more() -> None:
+    table = np.array([100, -100, 100] * 2000, dtype=np.int8)
+    numbers, values = in_numbers(table)
+    assert values == [-100, 100]
+    assert numbers.tolist() == [1, 0, 1] * 2000
+
+
 def test_levels_have_the_same_numbers_however_they_are_kept() -> None:
     label = ((0, AT_INDEX),)
     for table in (as_objects([2, -1, 0]), np.array([2, -1, 0], dtype=np.int32)):

@@ -22,14 +22,14 @@ from test_lanes_prompts_contained import escapes
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
-from handcraft.proof.lanes import of_prompts, spans, stream
+from handcraft.proof.lanes import logits, spans, stream
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.dust import LaneFloats
 from handcraft.proof.lanes.forms import in_small, less_axis
 from handcraft.proof.lanes.lane_arithmetic import LaneArithmetic
 from handcraft.proof.lanes.numbers import LaneNumbers, single
 from handcraft.proof.lanes.of_prompts import OfPrompts
-from handcraft.proof.lanes.symbols import Symbols, TooManyRows
+from handcraft.proof.lanes.symbols import Labels, Symbols, TooManyRows
 from handcraft.sequence.words import cases, end, equal, here
 
 # right, and not proved: the tables of what they read are told too roughly
@@ -60,10 +60,15 @@ def test_its_answers_are_proved_for_texts_of_one_or_two_tokens(
         assert measured_lanes(model, ()).margin > 0
 
 
+def anywhere(symbols: Symbols, labels: Labels) -> tuple[bool, Array]:
+    """What can be, where nobody asks for the place."""
+    return True, symbols.possible(labels).reshape(-1)
+
+
 def test_without_the_places_they_are_not_proved() -> None:
     """The same token may stand where two answers are asked for: the place tells which."""
     with (
-        patch.object(of_prompts, "WHERE", ()),
+        patch.object(logits, "_that_can_be", anywhere),
         pytest.raises(Rejected, match=r"the margin may be -9305"),
     ):
         measured_lanes(answering("sort_by_frequency", 2), ())

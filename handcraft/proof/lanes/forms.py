@@ -282,9 +282,10 @@ def _kinds(flat: Array) -> tuple[Array, Array]:
     if size > max(_FEW, flat.size // 4):
         return np.unique(flat, return_inverse=True)
     there = np.zeros(size, dtype=bool)
-    there[flat - least] = True
+    at = flat.astype(np.int64) - least  # a difference may need more bytes
+    there[at] = True
     number = np.cumsum(there, dtype=np.int32) - 1
-    return np.flatnonzero(there) + least, number[flat - least]
+    return np.flatnonzero(there) + least, number[at]
 
 
 def _each_numbered(flat: Array) -> tuple[Array, list[Any]]:
