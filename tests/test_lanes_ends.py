@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import replace
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from test_lanes_hand_made_left_out import changed_claim
 
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes import head_prompt
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.proof.lanes.contexts import PromptContexts
 from handcraft.proof.lanes.ends import in_parts, with_ends
@@ -176,3 +178,21 @@ def test_one_end_that_is_too_large_is_refused() -> None:
     claim: Any = model.program.claim  # type: ignore[union-attr]
     with pytest.raises(TooManyRows, match="a table is too large"):
         in_parts(asked_contexts(model, claim), never)
+
+
+def test_where_a_table_that_tells_more_is_too_large_some_ends_are_looked_at() -> (
+    None
+):
+    model = answering("median", 4)
+    with patch.object(head_prompt, "MOST_TABLE_ROWS", 3000):
+        assert measured_lanes(model, ()).margin > 1816
+        with (
+            patch.object(OfPrompts, "by_ends", not_shown),
+            pytest.raises(Rejected, match="only by ends"),
+        ):
+            measured_lanes(model, ())
+
+
+def not_shown(_: OfPrompts) -> None:
+    """Shows nothing."""
+    raise Rejected("only by ends")
