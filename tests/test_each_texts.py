@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from itertools import product
 from typing import Any
@@ -17,6 +18,7 @@ from handcraft.core.vocabulary import Vocabulary
 from handcraft.files.program_file import program_in
 from handcraft.program.contexts import count_domain, first_context, whole_texts
 from handcraft.program.program import Program
+from handcraft.sequence.columns import Columns, at_last_positions
 from handcraft.sequence.words import (
     count,
     equal,
@@ -167,3 +169,16 @@ def test_the_card_says_which_texts(tmp_path: Any) -> None:
     found = handcraft("verify", str(tmp_path / "hist.py"), "--json")
     assert found.code == 0
     assert json.loads(found.out)["contexts"] == 14
+
+
+def test_what_is_known_of_texts_is_let_go() -> None:
+    """Columns refer to each other, and wait for no search of such circles."""
+    same = count(there(tokens) == tokens)
+    gc.collect()
+    gc.disable()
+    try:
+        found = at_last_positions(same, ["aba", "bbb"], {})
+        left = sum(type(x) is Columns for x in gc.get_objects())
+    finally:
+        gc.enable()
+    assert (found, left) == ([2, 3], 0)

@@ -80,6 +80,39 @@ def test_rows_over_fewer_rows_hold_all_that_they_held() -> None:
             assert np.abs(at - found.c[row]) <= found.radius[row]
 
 
+def two_columns(by_index: Array) -> Zonotope:
+    """Rows by token and index: of the index alone, and what the token adds to the second one."""
+    index = np.broadcast_to(np.arange(4.0), (2, 4))
+    c = np.stack([index, index + by_index], axis=-1).reshape(8, 2)
+    r: Array = np.random.default_rng(0).random((8, 2))
+    return Zonotope.of(c, r)
+
+
+def test_rows_that_fewer_of_their_labels_decide_hold_all_that_they_held() -> (
+    None
+):
+    """No symbol is derived: the token says nothing of the rows, but how far off they may be."""
+    symbols = Symbols(("a", "b"), 4, causal=True)
+    off = 2.0**-27 * np.arange(8).reshape(2, 4)
+    rows = two_columns(off)
+    labels, found = fewer_rows(symbols, OWN, rows)
+    assert labels == ((0, AT_INDEX),)
+    for token, index in np.ndindex(2, 4):
+        old = 4 * token + index
+        far = np.abs(rows.c[old] - found.c[index]) + rows.r[old]
+        assert (far <= found.radius[index]).all()
+
+
+def test_rows_that_a_label_moves_in_one_column_keep_it() -> None:
+    symbols = Symbols(("a", "b"), 4, causal=True)
+    off = np.zeros((2, 4))
+    off[1, 2] = 1
+    rows = two_columns(off)
+    labels, found = fewer_rows(symbols, OWN, rows)
+    assert labels == OWN
+    assert found is rows
+
+
 def test_numbers_that_differ_are_not_put_in_one_row() -> None:
     symbols, flag = with_a_flag()
     c = flag + 0.0

@@ -49,6 +49,26 @@ def test_its_proof_holds_as_long_as_is_looked(
     assert longest_proved(tagged("leader", 3)) == 32
 
 
+def test_the_length_is_the_greatest_that_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each length is looked at once, and one more than what is said has no proof."""
+    monkeypatch.setattr(longest, "LONGEST_TRIED", 32)
+    for most in (3, 4, 16, 23, 31):
+        asked: list[int] = []
+
+        def holds(
+            _: object, n: int, most: int = most, asked: list[int] = asked
+        ) -> bool:
+            asked.append(n)
+            return n <= most
+
+        monkeypatch.setattr(longest, "_holds", holds)
+        assert longest_proved(tagged("leader", 3)) == most
+        assert len(set(asked)) == len(asked)
+        assert {most, most + 1} <= set(asked)
+
+
 def test_what_has_too_few_neurons_is_proved_no_further(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

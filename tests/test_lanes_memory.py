@@ -11,9 +11,15 @@ import pytest
 from handcraft import Model
 from handcraft.claims.words import answers
 from handcraft.proof import verify
+from handcraft.proof.checker.zonotope import Rejected, Zonotope
 from handcraft.proof.lanes.contexts import contexts_of
+from handcraft.proof.lanes.dust import LaneFloats
 from handcraft.proof.lanes.forms import Form, as_key, as_objects, in_numbers
+from handcraft.proof.lanes.head_choice import levels_beside
+from handcraft.proof.lanes.levels import whole_numbers
 from handcraft.proof.lanes.numbers import LaneNumbers, at_rows, gathered
+from handcraft.proof.lanes.pair_table import PairTable
+from handcraft.proof.lanes.scores import Begin, HeadScores
 from handcraft.proof.lanes.symbols import AT_END, AT_INDEX, AT_TOKEN, Symbols
 from handcraft.sequence.words import own
 
@@ -45,6 +51,88 @@ def test_great_numbers_beside_one_below_zero_are_not_rounded() -> None:
     """No type of whole numbers holds all that these two types do."""
     one, other = (as_key(np.array([-1, 2**60 + i])) for i in (0, 1))
     assert one != other
+
+
+@pytest.mark.parametrize("far", [1, 2**40])
+def test_whole_numbers_are_numbered_in_order(far: int) -> None:
+    """Those near each other without being sorted, those far from each other as well."""
+    table = np.array([3, -1, 3, 0] * 2000) * far
+    numbers, values = in_numbers(table)
+    assert values == [-far, 0, 3 * far]
+    assert numbers.tolist() == [2, 0, 2, 1] * 2000
+
+
+def test_whole_numbers_in_few_bytes_have_differences_that_need_more() -> None:
+    table = np.array([100, -100, 100] * 2000, dtype=np.int8)
+    numbers, values = in_numbers(table)
+    assert values == [-100, 100]
+    assert numbers.tolist() == [1, 0, 1] * 2000
+
+
+def test_levels_have_the_same_numbers_however_they_are_kept() -> None:
+    label = ((0, AT_INDEX),)
+    for table in (as_objects([2, -1, 0]), np.array([2, -1, 0], dtype=np.int32)):
+        assert whole_numbers(Form(label, table)).tolist() == [2, -1, 0]
+    form = Form.of_numbers(label, np.array([0, 1, 2]), [2, -1, 0])
+    assert whole_numbers(form).tolist() == [2, -1, 0]
+
+
+def test_the_least_level_is_that_of_keys_that_count() -> None:
+    symbols = Symbols(("a", "b"), 3, causal=True)
+    pairs = PairTable.of(symbols, ((0, AT_INDEX),), ((1, AT_INDEX),))
+    levels = np.array([[5, 1, 1], [4, 3, 1], [2, 2, 0]], dtype=np.int32)
+    none = np.iinfo(np.int64).max
+    assert pairs.least(levels, pairs.mask).tolist() == [5, 3, 0]
+    assert pairs.least(levels, levels > 2).tolist() == [5, 3, none]
+
+
+def test_where_a_query_is_zero_keys_add_nothing() -> None:
+    """The scores are those of the columns that it has alone, and of the rows that are asked."""
+    random = np.random.default_rng(0)
+    symbols = Symbols(("a", "b"), 3, causal=True)
+    head = HeadScores(symbols, LaneFloats("float32"), 4)
+    few = [random.integers(-9, 9, (n, 2)).astype(float) for n in (1, 6, 1)]
+    wide = [np.zeros((1, 9)), *(random.normal(size=(n, 9)) for n in (6, 1))]
+    for narrow, part in zip(few, wide, strict=True):
+        part[:, [2, 7]] = narrow
+    rows = np.array([4, 0])
+    found = [
+        head.row(
+            Zonotope.of(q, (q != 0) * 0.125),
+            Zonotope.of(k),
+            Begin(Zonotope.of(b), Zonotope.of(b), Zonotope.of(b)),
+            rows,
+        )
+        for q, k, b in (few, wide)
+    ]
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_key_without_a_bound_is_no_score() -> None:
+    """Nothing is left out beside it: 0 times infinity is not a number."""
+    symbols = Symbols(("a", "b"), 3, causal=True)
+    head = HeadScores(symbols, LaneFloats("float32"), 4)
+    q, k = np.zeros((1, 4)), np.ones((2, 4))
+    q[0, 0], k[1, 3] = 1.0, np.inf
+    begin = Begin(*(Zonotope.of(q) for _ in range(3)))
+    wrong = pytest.raises(Rejected, match="a score is out of range")
+    with np.errstate(all="ignore"), wrong:
+        head.row(Zonotope.of(q), Zonotope.of(k), begin)
+
+
+def test_levels_are_those_of_a_walk_from_the_least_score() -> None:
+    random = np.random.default_rng(1)
+    for _ in range(200):
+        low = random.integers(-60, 60, random.integers(0, 9)).astype(float)
+        high = low + random.integers(0, 30, len(low))
+        top, level, wanted = -np.inf, -1, dict[int, int]()
+        for i in np.argsort(low, kind="stable"):
+            level += low[i] - top > 12
+            wanted[int(i)] = level
+            top = max(top, high[i])
+        levels, _ = levels_beside(low, high, -np.inf, -np.inf)
+        assert levels.tolist() == [wanted[i] for i in range(len(low))]
 
 
 def test_some_rows_are_those_of_all() -> None:

@@ -24,7 +24,7 @@ from handcraft.proof.expected import (
     as_data,
     at_each,
 )
-from handcraft.proof.second import Pass, Second, in_parts
+from handcraft.proof.second import Pass, Second, some_at_once
 from handcraft.proof.tally import Find, Tally, Wrong, margins_of
 from handcraft.sequence.evaluate import Ask
 
@@ -272,7 +272,7 @@ class Judge:
     def _plain(
         self, ids: Array
     ) -> Pass:  # [n, n_seq] -> [n, n_embd], [n, n_vocab]
-        return in_parts(self._some, ids, TEXTS)
+        return some_at_once(self._some, ids, TEXTS)
 
     def _some(self, ids: Array) -> Pass:
         seen: dict[str, Array] = {}

@@ -13,6 +13,7 @@ long is searched is a limit of tokens.
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from random import Random
 
@@ -45,15 +46,20 @@ def longest_proved(model: Model) -> int | None:
     own = model.n_ctx - 1
     if not _holds(model, own):
         return None
-    least, most = own, own
     # the longest first: a proof of it is one of all that are shorter
-    if own < LONGEST_TRIED and _holds(model, LONGEST_TRIED):
+    if own >= LONGEST_TRIED:
+        least = most = own
+    elif _holds(model, LONGEST_TRIED):
         least = most = LONGEST_TRIED
-    while most < LONGEST_TRIED:
-        most = min(2 * most, LONGEST_TRIED)
-        if not _holds(model, most):
+    else:
+        least, most = own, LONGEST_TRIED
+    while (
+        most > 2 * least
+    ):  # only what was proved counts, whatever shorter ones are
+        if not _holds(model, 2 * least):
+            most = 2 * least
             break
-        least = most
+        least = 2 * least
     while most - least > 1:
         middle = (least + most) // 2
         if _holds(model, middle):
@@ -80,6 +86,7 @@ def _is_same_everywhere(model: Model) -> bool:
 
 def _holds(model: Model, tokens: int) -> bool:
     """True if texts of this length are proved, and the claim speaks at each of their positions."""
+    gc.collect()  # tables of symbols refer to each other
     try:
         return not measured_lanes(with_last_row_to(model, tokens), ()).silent
     except (Rejected, MemoryError, RecursionError):

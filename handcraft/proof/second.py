@@ -119,7 +119,7 @@ class Second:
         """
         if ids.ndim == 1 or len(ids) <= _TEXTS:
             return self._some(ids)
-        return in_parts(self._some, ids, _TEXTS)
+        return some_at_once(self._some, ids, _TEXTS)
 
     def _some(self, ids: Array) -> Pass:
         seen: dict[str, Array] = {}
@@ -218,7 +218,7 @@ class Second:
         return (np.abs(slack) > off * (1 + 2.0**-40)) | (off == 0)
 
 
-def in_parts(
+def some_at_once(
     run: Callable[[Array], Pass], ids: Array, many: int
 ) -> Pass:  # [n, n_seq] -> [n, n_seq, n_embd], [n, n_seq, n_vocab]
     """The stream and the logits of all texts, of which so many at most are run together."""

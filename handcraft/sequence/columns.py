@@ -63,9 +63,20 @@ def at_last_positions(
     e: Fields, texts: Sequence[Sequence[str]], scope: Scope
 ) -> list[Value]:
     """The value of an expression at the last position of each of some texts of one length."""
-    return [
-        x for part in _parts(texts) for x in Columns(part).last(scope).of(e)
-    ]
+    return [x for part in _parts(texts) for x in _at_last(e, part, scope)]
+
+
+def _at_last(e: Fields, texts: Sequence[Sequence[str]], scope: Scope) -> Column:
+    """The same of few texts; what is known of their columns is let go, since columns and what they
+    know refer to each other.
+    """
+    whole = Columns(texts)
+    asked = whole.last(scope)
+    try:
+        return asked.of(e)
+    finally:
+        for columns in (asked.keys, asked, whole):
+            vars(columns).clear()
 
 
 def at_each_position(

@@ -30,6 +30,7 @@ from handcraft.core.gpt2 import Array
 ANY = 1e6  # the power of two that zero is a multiple of: of every one
 UNCERTAIN = -1e5  # the power of two that an uncertain number is a multiple of
 UP = 1 + 2.0**-40
+_AT_ONCE = 2**18  # sums at once: each takes a dozen numbers on the way
 MOST_SHARED = 64  # lanes whose uncertainty is followed as such
 
 
@@ -215,6 +216,20 @@ class Floats:
             w = w[used]
         w = w.astype(np.float64)
         b = b.astype(np.float64)
+        step = max(1, _AT_ONCE // max(1, *w.shape))
+        if len(x.c) <= step:
+            return self._sums(x, w, b)
+        c, r = np.empty((2, len(x.c), len(b)))
+        g = np.empty((*c.shape, x.g.shape[2]))
+        for i in range(0, len(c), step):
+            rows = slice(i, i + step)
+            part = self._sums(x[rows], w, b)
+            c[rows], r[rows], g[rows] = part.c, part.r, part.g
+        return Zonotope(c, r, g)
+
+    def _sums(
+        self, x: Zonotope, w: Array, b: Array
+    ) -> Zonotope:  # [n, d], [d, d_out], [d_out] -> [n, d_out]
         radius = x.radius
         size = (np.abs(x.c) + radius) @ np.abs(w) + np.abs(b)
         there = (x.c != 0) | (radius != 0)

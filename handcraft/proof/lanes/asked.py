@@ -10,6 +10,7 @@ checked. The first token of all texts has no index; it is a key that is asked ab
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,7 @@ from handcraft.proof.lanes.symbols import (
     AT_INDEX,
     AT_TOKEN,
     Symbols,
+    TooManyRows,
 )
 from handcraft.proof.lanes.written import written_out
 from handcraft.sequence.expression import Expression
@@ -127,8 +129,10 @@ class AskedMeaning(MeaningForms):
             return self.of(self.written_out(e))
         if e.op == "cases":
             return self._cases(e)
-        if self._found_at_echo(e) and (found := self._at_echoes(e)):
-            return found
+        if self._found_at_echo(e):
+            with suppress(TooManyRows):
+                if (found := self._at_echoes(e)) is not None:
+                    return found
         try:
             return self.node(e)
         except Rejected:
@@ -206,16 +210,22 @@ class AskedMeaning(MeaningForms):
         if self.prompts is None:
             return None
         kinds_of(e)  # Rejected if it has no value at some position
+        large: TooManyRows | None = None
         for region in range(1, MOST_ECHOES + 1):
             if self.used is None or not self._sees(region):
-                return None
+                break
             try:
                 found = _AtEchoes(self, region).selection(e)
+            except TooManyRows as why:  # of fewer prompts it may not be
+                large = why
+                continue
             except Rejected:
                 continue
             if e.op in _PLACES:
                 self._placed.append(e)
             return found
+        if large is not None:
+            raise large
         return None
 
     def _sees(self, region: int) -> bool:

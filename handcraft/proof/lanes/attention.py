@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from handcraft.proof.checker.zonotope import UP, Floats, Zonotope
-from handcraft.proof.lanes.derived import count_rows, most_together
+from handcraft.proof.lanes.derived import count_rows, large, most_together
 from handcraft.proof.lanes.head_choice import (
     SeveralDiffer,
     alone_at_levels,
@@ -84,7 +85,7 @@ class HeadReading:
         """
         if self.symbols.placed:
             return chosen_at_places(self.scores, queries, keys, values, begin)
-        queries, keys = self._fewer(queries, keys)
+        queries, keys = self._fewer(queries, keys, values)
         found = compared_scores(self.scores, queries, keys, begin)
         if found is None:
             found = self.scores.of(queries, keys, begin)
@@ -96,44 +97,40 @@ class HeadReading:
             with self.symbols.of_asked(False):
                 values = [smaller(self.symbols, x, new=True) for x in values]
         # the keys with what is read there, so that values can be compared
-        labels, wide = self._with_values(keys, values)
-        if labels != keys[0]:
-            found = self.scores.of(queries, (labels, wide), begin)
+        read = {x for lane in values for x in lane.labels}
+        if not read <= set(keys[0]):
+            found = self.scores.of(queries, keys, begin, tuple(sorted(read)))
         if self.symbols.texts is not None:
             return chosen_in_prompts(self.scores, found, values, begin)
         levels, gaps = levels_of(found)
-        try:
+        with suppress(SeveralDiffer):
             return chosen_by(self.scores, found, levels, gaps, values, begin)
-        except SeveralDiffer:
-            return mean_of_several(
-                self.scores, found, levels, gaps, values, begin
-            )
+        return mean_of_several(self.scores, found, levels, gaps, values, begin)
 
     def _fewer(
-        self, queries: tuple[Labels, Zonotope], keys: tuple[Labels, Zonotope]
+        self,
+        queries: tuple[Labels, Zonotope],
+        keys: tuple[Labels, Zonotope],
+        values: Sequence[LaneNumbers],
     ) -> tuple[tuple[Labels, Zonotope], tuple[Labels, Zonotope]]:
-        """Queries and keys over derived symbols, where there are too many pairs of them."""
-        sizes = [count_rows(self.symbols, x[0]) for x in (queries, keys)]
-        if sizes[0] * sizes[1] <= most_together(self.symbols):
+        """Queries and keys over fewer rows, where there are too many of them, or of pairs with what
+        is read at the key.
+        """
+        sizes = [
+            count_rows(self.symbols, x)
+            for x in (queries[0], _read_with(keys[0], values))
+        ]
+        pairs_fit = sizes[0] * sizes[1] <= most_together(self.symbols)
+        if pairs_fit and max(sizes) <= large(self.symbols):
             return queries, keys
         queries = fewer_rows(self.symbols, *queries)
         with self.symbols.of_asked(False):  # a key stands anywhere
             return queries, fewer_rows(self.symbols, *keys)
 
-    def _with_values(
-        self, keys: tuple[Labels, Zonotope], values: Sequence[LaneNumbers]
-    ) -> tuple[Labels, Zonotope]:
-        labels, rows = keys
-        wide = tuple(sorted({*labels, *(x for v in values for x in v.labels)}))
-        shape = self.symbols.shape(wide)
-        index = np.indices(shape)
-        at = [index[wide.index(x)] for x in labels]
-        number = (
-            np.ravel_multi_index(tuple(at), self.symbols.shape(labels))
-            if labels
-            else np.zeros(shape, dtype=np.int64)
-        )
-        return wide, rows[number.reshape(-1)]
+
+def _read_with(labels: Labels, values: Sequence[LaneNumbers]) -> Labels:
+    """Labels of keys with those of what is read there."""
+    return tuple(sorted({*labels, *(x for v in values for x in v.labels)}))
 
 
 def keys_of(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -72,21 +73,34 @@ def _run(pass_: OfTexts | OfPrompts) -> ShownByLanes:
 
 def _in_few_rows(pass_: OfTexts | OfPrompts) -> ShownByLanes:
     """What is shown: where a table is too large, with tables that are kept small. Those of a claim
-    of many rows mostly are too large in the end, so the small ones are tried first.
+    of many rows mostly are too large in the end, so the small ones are tried first. Prompts are
+    then looked at by where they end.
     """
     try:
         return pass_.run(few=False)
-    except TooManyRows as why:
-        # what was computed up to there is let go: tables of symbols refer to each other
-        why.__traceback__ = None
-        gc.collect()
-        try:
-            return pass_.run(few=True)
-        except Rejected:
-            if not isinstance(why, LargeClaim) or isinstance(pass_, OfPrompts):
-                raise why from None
-        pass_.most_claimed = MOST_TABLE_ROWS
-        return pass_.run(few=False)
+    except TooManyRows as error:
+        why = error
+    _let_go(pass_, why)
+    with suppress(Rejected):
+        return pass_.run(few=True)
+    _let_go(pass_, why)
+    if isinstance(pass_, OfPrompts):
+        return pass_.by_ends()
+    if not isinstance(why, LargeClaim):
+        raise why
+    pass_.most_claimed = MOST_TABLE_ROWS
+    return pass_.run(few=False)
+
+
+def _let_go(pass_: OfTexts | OfPrompts, why: TooManyRows) -> None:
+    """Let go what was computed up to there, before all of it is computed again."""
+    found: BaseException | None = why
+    while found is not None:  # each holds the frames that it went through
+        found.__traceback__ = None
+        found = found.__context__
+    if isinstance(pass_, OfTexts):
+        pass_.forget()
+    gc.collect()  # tables of symbols refer to each other
 
 
 def check_lanes(model: Model, certificate: LaneCertificate) -> ShownByLanes:

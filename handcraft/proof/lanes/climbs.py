@@ -1,6 +1,6 @@
 """Sums that climb by one at most: where such a sum is d, some position before has raised it to d.
 
-    climbed(symbols, pairs, worst)   what that says of levels that are surely there
+    climbed(symbols, pairs, levels)   what that says of levels that are surely there
 
 Let each token add 1 at most to a sum, which is 0 before the first. If it is d > 0 at a position,
 then there was a first one at which it was d or more: there it was d, for it was less before and
@@ -19,11 +19,11 @@ from handcraft.proof.lanes.by_end import key_values
 from handcraft.proof.lanes.symbols import AT_END, AT_TOKEN, Symbols
 
 
-def climbed(symbols: Symbols, pairs: Any, worst: Array) -> list[Array]:
+def climbed(symbols: Symbols, pairs: Any, levels: Array) -> list[Array]:
     """[n_query] of each sum that climbs the level that a position has which raised it to what it is
     for the query, at least; the greatest number where no such position is known.
 
-    worst  [n_query, n_key] the level of each pair, the greatest number where it cannot be
+    levels  [n_query, n_key] the level of each pair
     """
     if not symbols.causal:
         return []
@@ -34,17 +34,16 @@ def climbed(symbols: Symbols, pairs: Any, worst: Array) -> list[Array]:
         if weights is None or weights.max() != 1:
             continue
         mine = np.array(symbols.all[own[1]].values)[pairs.row(own)]
-        raises = np.ones(worst.shape[1], dtype=bool)
+        raises = np.ones(levels.shape[1], dtype=bool)
         if (1, AT_TOKEN) in pairs.keys:
             raises = weights[pairs.column((1, AT_TOKEN))] == 1
-        levels = np.full(len(mine), big)
+        sure = np.full(len(mine), big)
         for d in np.unique(mine[mine > 0]):
             there = _at(symbols, pairs, own[1], int(d))
             if there is not None:
-                own_worst = np.where(there & raises, worst, big)
-                least = own_worst.min(axis=1, initial=big)
-                levels = np.where(mine == d, least, levels)
-        found.append(levels)
+                least = pairs.least(levels, pairs.mask & there & raises)
+                sure = np.where(mine == d, least, sure)
+        found.append(sure)
     return found
 
 

@@ -2,6 +2,7 @@
 
     as_derived(symbols, labels, classes)   the symbol whose value is a class, by other symbols
     by_known(symbols, labels, columns)     labels that say as much with derived symbols, but fewer
+    by_less(symbols, labels, columns)      fewer of the same labels that say as much
     applied_to_few(symbols, f, *forms)     what f makes of forms, over derived symbols where else
                                            the table would be too large
     smaller_form(symbols, form)            a form over fewer rows
@@ -217,25 +218,43 @@ def by_known(
             ]
     if len(parts) == len(labels):
         return None
-    kept = _needed(symbols, labels, parts, columns, near)
+    # the greatest are left out first, and what is derived last
+    order = sorted(
+        parts, key=lambda x: (x not in labels, -len(symbols.all[x[1]].values))
+    )
+    kept = _needed(symbols, order, parts, columns, near)
     if count_rows(symbols, kept) * times > mask.size:
+        return None
+    return RowGroups(kept, mask, _numbers(symbols, kept, parts))
+
+
+def by_less(
+    symbols: Symbols, labels: Labels, columns: Array, near: Array
+) -> RowGroups | None:
+    """The rows over fewer of their labels, where these decide a table: a number that is the sum of
+    two others, which are not needed then, has fewer rows than they have together. None where all
+    are needed.
+    """
+    mask = symbols.possible(labels)
+    parts = dict(zip(labels, np.nonzero(mask), strict=True))
+    # the greatest are left out first, and of equal ones the newest: a part of what was there before
+    order = sorted(
+        labels, key=lambda x: (-len(symbols.all[x[1]].values), -x[1])
+    )
+    kept = _needed(symbols, order, parts, columns, near)
+    if len(kept) == len(labels):
         return None
     return RowGroups(kept, mask, _numbers(symbols, kept, parts))
 
 
 def _needed(
     symbols: Symbols,
-    labels: Labels,
+    order: Sequence[AxisLabel],
     parts: dict[AxisLabel, Array],
     columns: Array,
     near: Array,
 ) -> Labels:
-    """Labels that decide all columns: each is left out if the others do, the greatest first, and
-    what is derived last.
-    """
-    order = sorted(
-        parts, key=lambda x: (x not in labels, -len(symbols.all[x[1]].values))
-    )
+    """Labels that decide all columns: each in turn is left out if the others do."""
     kept = sorted(parts)
     for label in order:
         fewer = tuple(x for x in kept if x != label)

@@ -20,7 +20,6 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.lanes.derived import count_rows
 from handcraft.proof.lanes.element_lanes import ElementLanes, SaidNumbers
-from handcraft.proof.lanes.needed import answering_parts
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
     simpler,
@@ -67,12 +66,10 @@ class ElementStream(LaneStream):
         super().__init__(model, begin, symbols)
         self.elements = known
         self.said: int = symbols.known[_SAID]
-        self._at_block = 0
         self._unwritten = list(self.text)
         self._written = np.zeros(len(self.text), dtype=bool)
         self._unknown = UnknownSizes(self.text, self.floats)
         self._unfollowed = self._unknown
-        self._answering = answering_parts(self.blocks, self.wte, model.n_head)
 
     def run(
         self, seen: Callable[[str, LaneStream], None], *, to_last: bool = False

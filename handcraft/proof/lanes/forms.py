@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from handcraft.proof.lanes.symbols import (
 
 _MOST_ASKED = 1_000_000  # rows that are computed value by value
 _FEW = 4096  # rows of a table that are computed row by row
+_FEW_ROWS = 6  # along an axis, that are compared before all
 
 
 class Form:
@@ -90,11 +92,17 @@ def of_whole_numbers(labels: Labels, numbers: Array) -> Form:
 
 def as_key(numbers: Array) -> tuple[str, bytes]:
     """Whole numbers in few bytes: those of two tables of one shape are the same if these are."""
+    small = in_small(numbers)
+    return small.dtype.str, small.tobytes()
+
+
+def in_small(numbers: Array) -> Array:
+    """Whole numbers of as few bytes as these ones need: sums of them may need more."""
     ends = numbers.min(initial=0), numbers.max(initial=0)
     kind = np.result_type(*map(np.min_scalar_type, ends))
     if kind.kind == "f":  # which would round them
         kind = np.dtype(np.int64)
-    return kind.str, numbers.astype(kind).tobytes()
+    return numbers.astype(kind)
 
 
 def in_few_bytes(numbers: Array, count: int) -> Array:
@@ -250,7 +258,7 @@ def in_numbers(table: Array) -> tuple[Array, list[Any]]:
     """A table with a number for each value, and the values, in the order in which they appear."""
     flat = table.reshape(-1)
     if table.dtype != object:  # whole numbers
-        kinds, places = np.unique(flat, return_inverse=True)
+        kinds, places = _kinds(flat)
         return places.reshape(table.shape), kinds.tolist()
     if flat.size <= _FEW:
         numbers, values = _each_numbered(flat)
@@ -263,6 +271,21 @@ def in_numbers(table: Array) -> tuple[Array, list[Any]]:
     by_object = np.empty_like(numbers)
     by_object[order] = numbers
     return by_object[at].reshape(table.shape), values
+
+
+def _kinds(flat: Array) -> tuple[Array, Array]:
+    """The different ones of whole numbers, sorted, and which of them each is: they are not sorted
+    themselves where they are near each other.
+    """
+    least = int(flat.min(initial=0))
+    size = int(flat.max(initial=0)) - least + 1
+    if size > max(_FEW, flat.size // 4):
+        return np.unique(flat, return_inverse=True)
+    there = np.zeros(size, dtype=bool)
+    at = flat.astype(np.int64) - least  # a difference may need more bytes
+    there[at] = True
+    number = np.cumsum(there, dtype=np.int32) - 1
+    return np.flatnonzero(there) + least, number[at]
 
 
 def _each_numbered(flat: Array) -> tuple[Array, list[Any]]:
@@ -283,6 +306,8 @@ def less_axis(
     numbers: Array, mask: Array, axis: int
 ) -> tuple[Array, Array] | None:
     """A table without an axis, if all possible rows along it are the same; else None."""
+    if _few_differ(np.moveaxis(numbers, axis, 0), np.moveaxis(mask, axis, 0)):
+        return None
     big = np.iinfo(numbers.dtype).max
     low = np.where(mask, numbers, big).min(axis=axis)
     high = np.where(mask, numbers, -1).max(axis=axis)
@@ -291,6 +316,17 @@ def less_axis(
         return None
     # where none can be it is what it would be, so that it depends on no more
     return np.where(some, low, numbers.take(0, axis=axis)), some
+
+
+def _few_differ(numbers: Array, mask: Array) -> bool:
+    """True if a few of the rows along the first axis are not the same: it costs little to ask them
+    before all.
+    """
+    some = np.linspace(0, len(numbers) - 1, _FEW_ROWS).astype(int).tolist()
+    return any(
+        bool((mask[i] & mask[j] & (numbers[i] != numbers[j])).any())
+        for i, j in pairwise(dict.fromkeys(some))
+    )
 
 
 def moved_to_key(symbols: Symbols, form: Form) -> Form:

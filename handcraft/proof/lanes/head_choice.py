@@ -52,7 +52,7 @@ def levels_of(scores: PairScores) -> tuple[Array, Array]:
     """The level of each pair, and by how much each query tells its levels apart. -1 stands for
     what is behind the first token, -2 for what is beside it.
     """
-    levels = np.full(scores.pairs.mask.shape, -1, dtype=np.int64)
+    levels = np.full(scores.pairs.mask.shape, -1, dtype=np.int32)
     gaps = np.full(len(levels), np.inf)
     for row in np.flatnonzero(scores.asked):
         kept = np.flatnonzero(scores.pairs.mask[row])
@@ -258,15 +258,12 @@ def read_of_choice(
 
 def _clusters(low: Array, high: Array) -> tuple[Array, float]:
     """The number of each score's level, from the least on, and the least gap between two."""
+    if not len(low):
+        return np.zeros(0, dtype=np.int64), math.inf
     order = np.argsort(low, kind="stable")
+    below = np.maximum.accumulate(high[order])[:-1]  # the top of those so far
+    apart = low[order][1:] - below
     found = np.zeros(len(low), dtype=np.int64)
-    top, level, gap = -math.inf, -1, math.inf
-    for i in order:
-        apart = float(low[i]) - top
-        if apart > _GAP:
-            level += 1
-            if level:
-                gap = min(gap, apart)
-        found[i] = level
-        top = max(top, float(high[i]))
+    found[order[1:]] = np.cumsum(apart > _GAP)
+    gap = float(apart[apart > _GAP].min(initial=math.inf))
     return found, gap * (1 - 2.0**-40) if math.isfinite(gap) else gap

@@ -92,7 +92,7 @@ def _mean(head: HeadScores, scores: PairScores, begin: Begin) -> LinearHead:
     is_ahead, is_beside = ahead.any(axis=1), beside.any(axis=1)
     if (is_ahead & is_beside & asked).any():
         raise Rejected("the first token stands beside a key")
-    low = np.where(ahead, levels, np.iinfo(np.int64).max).min(axis=1)
+    low = pairs.least(levels, ahead)
     high = np.where(ahead, levels, -1).max(axis=1)
     if (is_ahead & (low != high) & asked).any():
         raise Rejected("a head may select several positions that differ")

@@ -55,7 +55,7 @@ def mean_of_several(
 def selected_of(scores: PairScores, levels: Array) -> Array:
     """True for the pairs at the level of each query that alone can be the greatest."""
     chosen = reached_by(scores, levels)
-    low = np.where(chosen, levels, np.iinfo(np.int64).max).min(axis=1)
+    low = scores.pairs.least(levels, chosen)
     high = np.where(chosen, levels, -1).max(axis=1)
     if (chosen.any(axis=1) & (low != high)).any():
         raise Rejected("a head may select several positions that differ")

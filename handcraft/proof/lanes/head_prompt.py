@@ -38,6 +38,7 @@ from handcraft.proof.lanes.symbols import (
     AT_END,
     AT_INDEX,
     MOST_TABLE_ROWS,
+    TOLD_LESS,
     Symbols,
     spread,
 )
@@ -112,7 +113,10 @@ def _wider(symbols: Symbols, scores: PairScores) -> PairScores | None:
     size = len(old.mask[0])
     for _, s in queries:
         size *= len(symbols.all[s].values)
-    if queries == old.queries or size > MOST_TABLE_ROWS:
+    if queries == old.queries:
+        return None
+    if size > MOST_TABLE_ROWS:
+        symbols.known[TOLD_LESS] = True
         return None
     row = row_numbers(symbols, queries, old.queries)
     return PairScores(

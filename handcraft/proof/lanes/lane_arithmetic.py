@@ -51,7 +51,7 @@ class LaneArithmetic:
         if b.is_zero:
             return a
         if a.is_zero:
-            return b
+            return self._fewer(b)
         labels, rows, errors = gathered(self.symbols, [a, b])
         one, other = (
             Zonotope(rows.c[:, [i]], rows.r[:, [i]], rows.g[:, [i]])

@@ -264,20 +264,31 @@ def _first_of_each(symbols: Symbols, form: Form) -> Form:
     """Levels at each of which there is one position: of equals, the first is at the greatest."""
     labels = tuple(sorted({*form.labels, (1, AT_INDEX)}))
     shape, n = symbols.shape(labels), symbols.n
-    own = spread(whole_numbers(form), form.labels, labels)
-    later = symbols.place(labels, (1, AT_INDEX), n - 1 - np.arange(n))
-    levels = np.where(own < 0, -1, own * n + later)
+    whole = whole_numbers(form)
+    # in few bytes, where these hold the greatest level
+    few = (int(whole.max(initial=0)) + 1) * n < 2**31
+    kind = np.int32 if few else np.int64
+    own = spread(whole.astype(kind), form.labels, labels)
+    index = np.arange(n, dtype=kind)
+    later = symbols.place(labels, (1, AT_INDEX), n - 1 - index)
+    levels = np.where(own < 0, kind(-1), own * kind(n) + later)
     return Form(labels, np.array(np.broadcast_to(levels, shape)))
 
 
 def whole_numbers(form: Form) -> Array:
-    """The table of a form whose values are whole numbers."""
-    return np.asarray(form.table, dtype=np.int64)
+    """The table of a form whose values are whole numbers, not as objects."""
+    if "table" in vars(form):
+        whole = form.table.dtype != object
+        return form.table if whole else form.table.astype(np.int64)
+    numbers, values = form.numbered
+    if not all(type(x) is int for x in values):
+        return np.asarray(form.table, dtype=np.int64)
+    return np.array(values, dtype=np.int64)[numbers]
 
 
 def _dense(levels: Array) -> Array:  # [n_query, n_key] -> the same
     """The levels of each query in_numbers from 0 on."""
-    found = np.full_like(levels, -1)
+    found = np.full(levels.shape, -1, dtype=np.int32)  # fewer than a table has
     for row, own in enumerate(levels):
         kept = own >= 0
         if kept.any():

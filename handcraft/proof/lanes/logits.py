@@ -19,6 +19,7 @@ import numpy as np
 from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import UP, Floats, Rejected, Zonotope
+from handcraft.proof.lanes.derived import count_rows
 from handcraft.proof.lanes.forms import Form
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
@@ -27,7 +28,10 @@ from handcraft.proof.lanes.numbers import (
     in_blocks,
 )
 from handcraft.proof.lanes.symbols import (
+    AT_END,
+    AT_INDEX,
     MOST_TABLE_ROWS,
+    TOLD_LESS,
     Labels,
     Symbols,
     TooManyRows,
@@ -70,11 +74,12 @@ def margin_of(
     model: Model, logits: LogitRows, form: Form
 ) -> tuple[float, float, bool]:
     """The least margin of the right token, which the form is, the greatest error of a difference,
-    and whether the claim may be silent.
+    and whether the claim may be silent. Raises Rejected, and TooManyRows where more would be known
+    of fewer prompts.
     """
     if 1 in form.sides:
         raise Rejected("the claim reads a key position")
-    possible = logits.symbols.possible(logits.labels).reshape(-1)
+    places_told, possible = _that_can_be(logits.symbols, logits.labels)
     right = _right(model, logits.symbols, form, logits.labels)
     asked = possible & (right != _SILENT)
     if (right[asked] == _NO_TOKEN).any():
@@ -88,8 +93,25 @@ def margin_of(
     least = float(np.min([x for x, _ in found]))  # nor where it is no number
     error = float(np.max([x for _, x in found]))
     if not least > 0:
-        raise Rejected(f"the margin may be {least:.6g}")
+        why = f"the margin may be {least:.6g}"
+        if places_told and TOLD_LESS not in logits.symbols.known:
+            raise Rejected(why)
+        raise TooManyRows(why)
     return least, error, bool((possible & ~asked).any())
+
+
+def _that_can_be(symbols: Symbols, labels: Labels) -> tuple[bool, Array]:
+    """True for the rows [n_row] that a position can have: at some place of a text, where that is
+    little enough, which is said too. Two choices of one place read the same there, though no label
+    says which place it is.
+    """
+    wide = tuple(sorted({*labels, (0, AT_END), (0, AT_INDEX)}))
+    if symbols.texts is None:
+        return True, symbols.possible(labels).reshape(-1)
+    if count_rows(symbols, wide) > MOST_TABLE_ROWS:
+        return False, symbols.possible(labels).reshape(-1)
+    gone = tuple(i for i, x in enumerate(wide) if x not in labels)
+    return True, symbols.possible(wide).any(axis=gone).reshape(-1)
 
 
 def _right(

@@ -25,6 +25,7 @@ from handcraft.proof.lanes.derived import (
     RowGroups,
     by_classes,
     by_known,
+    by_less,
     count_rows,
     large,
 )
@@ -225,14 +226,16 @@ def _near(columns: Array) -> Array:  # [n_column, n_row] -> [n_column]
 def fewer_rows(
     symbols: Symbols, labels: Labels, rows: Zonotope
 ) -> tuple[Labels, Zonotope]:
-    """Rows without shared errors over derived symbols that decide all columns, where there are
-    such symbols.
+    """Rows without shared errors over derived symbols that decide all columns, or else over fewer
+    of their own, where there are such symbols.
     """
     if len(labels) < 2 or not rows.c.shape[1]:
         return labels, rows
     shape = symbols.shape(labels)
     columns = rows.c[symbols.possible(labels).reshape(-1)].T
     groups = by_known(symbols, labels, columns, _near(columns), 1)
+    if groups is None and not symbols.few:
+        groups = by_less(symbols, labels, columns, _near(columns))
     if groups is None:
         return labels, rows
     lanes = [

@@ -1,6 +1,7 @@
 """Models whose prompts are answered.
 
     OfPrompts(model, claim, invariants)  .run(few=) what is shown of them
+                                         .by_ends() the same, some ends of prompts at a time
 
 No invariant is looked at: they are said of every position, and lanes are known at those that are
 asked.
@@ -8,6 +9,7 @@ asked.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -26,6 +28,7 @@ from handcraft.proof.lanes.elements import (
     check_elements,
     claim_of_elements,
 )
+from handcraft.proof.lanes.ends import in_parts
 from handcraft.proof.lanes.forms import Form, variable
 from handcraft.proof.lanes.greatest import (
     either_way,
@@ -41,8 +44,13 @@ from handcraft.proof.lanes.parts import asked_parts, narrowed_by_parts
 from handcraft.proof.lanes.placed import OF_PLACES
 from handcraft.proof.lanes.shown import ShownByLanes
 from handcraft.proof.lanes.stream import LaneStream
-from handcraft.proof.lanes.symbols import Symbols, TooManyRows
+from handcraft.proof.lanes.symbols import (
+    Symbols,
+    TooManyRows,
+)
 from handcraft.sequence.expression import Expression
+
+_MOST_HELD = 2**18  # rows of a table that may wait to be freed
 
 
 class OfPrompts:
@@ -64,11 +72,22 @@ class OfPrompts:
         self.model = model
         self.claim = claim
         self.answer = claim.answer
+        self._holds = 0  # rows of the largest table of a sum
 
     def run(self, *, few: bool) -> ShownByLanes:
         """What is shown, with tables that are kept small, or not. Raises Rejected."""
         self.few = few
+        return self._of(asked_contexts(self.model, self.claim))
+
+    def by_ends(self) -> ShownByLanes:
+        """What is shown, where the tables of all prompts are too large. Raises Rejected."""
+        self.few = False
         contexts = asked_contexts(self.model, self.claim)
+        return in_parts(contexts, self._of)
+
+    def _of(self, contexts: PromptContexts) -> ShownByLanes:
+        """What is shown of some prompts."""
+        few = self.few
         if is_most(self.answer):
             return either_way(
                 self.answer,
@@ -90,9 +109,10 @@ class OfPrompts:
         if contexts.length is not None:
             raise Rejected("how long an answer is depends on the text")
         check_elements(contexts, found)
-        try:
+        known = None
+        with suppress(TooManyRows):
             known = element_lanes(self.model, contexts, found.said, few=False)
-        except TooManyRows:
+        if known is None:
             known = element_lanes(self.model, contexts, found.said, few=True)
         of_elements = _OfElements(self.model, self.claim, found, known)
         return of_elements.shown(contexts, placed=False)
@@ -103,7 +123,10 @@ class OfPrompts:
 
         contexts = narrowed_by_parts(contexts, self.answer, said)
         parts = asked_parts(contexts, self.answer)
-        found = [self._part(x, placed=placed) for x in parts]
+        found = []
+        for part in parts:
+            gc.collect()  # tables of symbols refer to each other
+            found.append(self._part(part, placed=placed))
         margin = min(least for least, _ in found)
         error = max(error for _, error in found)
         return ShownByLanes(contexts.prompts, margin, False, error, ())
@@ -138,9 +161,14 @@ class OfPrompts:
         stream = LaneStream(self.model, begin, symbols)
         try:
             stream.run(lambda _, __: None)
-        except NotFollowed:
-            stream = LaneStream(self.model, begin, symbols, follows_all=True)
-            stream.run(lambda _, __: None)
+            return stream
+        except TooManyRows:
+            raise
+        except Rejected as why:
+            if not (isinstance(why, NotFollowed) or stream.spared):
+                raise
+        stream = LaneStream(self.model, begin, symbols, follows_all=True)
+        stream.run(lambda _, __: None)
         return stream
 
     def _check_stop(
@@ -157,6 +185,7 @@ class OfPrompts:
         self, contexts: PromptContexts, *, placed: bool
     ) -> tuple[Symbols, Form]:
         """What the claim says, in symbols of the texts."""
+        self._let_go()
         symbols = contexts.symbols(placed=placed)
         symbols.few = self.few
         if asks_for_echoes(self.answer):
@@ -164,8 +193,17 @@ class OfPrompts:
         meaning = AskedMeaning(symbols, contexts)
         form = meaning.of(self.answer)
         meaning.name_found(self.answer)
+        self._holds = max((x[1].size for x in symbols.totals), default=0)
         with symbols.of_asked(True):
             return symbols, of_few_rows(symbols, form)
+
+    def _let_go(self) -> None:
+        """Free the tables of what was looked at before, where they are large: symbols refer to each
+        other.
+        """
+        if self._holds > _MOST_HELD:
+            gc.collect()
+            self._holds = 0
 
 
 class _OfElements(OfPrompts):

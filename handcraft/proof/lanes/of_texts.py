@@ -104,6 +104,10 @@ class OfTexts:
             return either_way(self.said, self._by_pairs, self._by_tables)
         return self._by_tables()
 
+    def forget(self) -> None:
+        """Let go the tables of the last run."""
+        vars(self).pop("meaning", None)
+
     def _begun(self) -> LaneStream:
         """The stream of the texts, of which nothing is known yet."""
         n = self.model.n_ctx - (self.begin is not None)

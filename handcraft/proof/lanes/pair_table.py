@@ -25,6 +25,8 @@ from handcraft.proof.lanes.symbols import (
     Symbols,
 )
 
+_GREATEST = np.iinfo(np.int64).max  # where there is no level
+
 
 @dataclass(frozen=True, eq=False)
 class PairTable:
@@ -81,19 +83,26 @@ class PairTable:
 
     def sure(self, levels: Array) -> Array:  # [n_query, n_key] -> [n_query]
         """The greatest level that some position surely has, or a greater one; -1 without one."""
-        big = np.iinfo(np.int64).max
-        worst = np.where(self.mask, levels, big)
-        found = [worst.min(axis=1, initial=big)]  # any key: there is one
-        found.append(
-            np.where(self._itself(), levels, big).min(axis=1, initial=big)
-        )
+        found = [self.least(levels, self.mask)]  # any key: there is one
+        found.append(self.least(levels, self._itself()))
         fewest = self.fewest_seen()
         for label in self.keys:
-            found += self._placed(label, worst, fewest)
-        found += climbed(self.symbols, self, worst)
-        found += self._ranked(worst)
-        sures = [np.where(x == big, -1, x) for x in found]
+            found += self._placed(label, levels, fewest)
+        found += climbed(self.symbols, self, levels)
+        found += self._ranked(levels)
+        sures = [np.where(x == _GREATEST, -1, x) for x in found]
         return np.maximum(np.max(sures, axis=0), -1)
+
+    def least(
+        self, levels: Array, of: Array
+    ) -> Array:  # [n_query, n_key], bool -> [n_query]
+        """The least level of some keys of each query, the greatest number where there is none."""
+        # without a copy of all levels
+        return np.asarray(
+            np.minimum.reduce(
+                levels, axis=1, dtype=np.int64, initial=_GREATEST, where=of
+            )
+        )
 
     def _itself(self) -> Array:
         """True for pairs that may be a position and itself."""
@@ -105,22 +114,22 @@ class PairTable:
         return same
 
     def _placed(
-        self, label: AxisLabel, worst: Array, fewest: Array
+        self, label: AxisLabel, levels: Array, fewest: Array
     ) -> list[Array]:
         """What the position with this index, or rank, has at least: one for each that is there."""
-        big = np.iinfo(np.int64).max
         first = self.first(label)
         if first is None:
             return []
         place, found = self.column(label), []
         for at in range(first, first + self.symbols.n):
-            level = worst[:, place == at].min(axis=1, initial=big)
-            found.append(np.where(fewest > at - first, level, big))
+            keys = np.flatnonzero(place == at)
+            level = self.least(levels[:, keys], self.mask[:, keys])
+            found.append(np.where(fewest > at - first, level, _GREATEST))
         return found
 
-    def _ranked(self, worst: Array) -> list[Array]:
+    def _ranked(self, levels: Array) -> list[Array]:
         """The same of ranks among some places, all of which the query sees."""
-        big = np.iinfo(np.int64).max
+        big = _GREATEST
         found: list[Array] = []
         for places, column, keys in self._groups:
             level = np.full(len(self.mask), big)
@@ -130,9 +139,9 @@ class PairTable:
                 rows = np.flatnonzero((ends == e) & (index >= at[-1]))
                 inside = places.there[e][keys]
                 for rank in places.first[e] + np.arange(len(at)):
-                    own = worst[np.ix_(rows, inside & (column == rank))]
-                    if own.size:
-                        least = own.min(axis=1)
+                    at_rank = np.ix_(rows, inside & (column == rank))
+                    if self.mask[at_rank].size:
+                        least = self.least(levels[at_rank], self.mask[at_rank])
                         known = level[rows]
                         level[rows] = np.where(
                             known == big,

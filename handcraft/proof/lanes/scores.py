@@ -101,11 +101,13 @@ class HeadScores:
         queries: tuple[Labels, Zonotope],
         keys: tuple[Labels, Zonotope],
         begin: Begin,
+        wider: Labels = (),
     ) -> PairScores:
-        """The scores of all pairs, over the query's labels and the key's own; what all positions
-        share is the query's. Raises Rejected where there are too many.
+        """The scores of all pairs, over the query's labels and the key's own, and those that are
+        named; what all positions share is the query's. Raises Rejected where there are too many.
         """
-        at_keys = tuple(self.symbols.label(1, s) for _, s in keys[0])
+        of_keys = tuple(sorted({*keys[0], *wider}))
+        at_keys = tuple(self.symbols.label(1, s) for _, s in of_keys)
         shared = tuple(x for x in at_keys if x[0] == 0)
         wide = tuple(sorted({*queries[0], *shared}))
         own = tuple(x for x in at_keys if x[0] == 1)
@@ -117,33 +119,45 @@ class HeadScores:
         all_keys = (*shared, *own)
         by_shared = row_numbers(self.symbols, all_keys, at_keys)
         by_shared = by_shared.reshape(-1, pairs.mask.shape[1])
+        by_shared = row_numbers(self.symbols, of_keys, keys[0])[by_shared]
         low, high = np.zeros(pairs.mask.shape), np.zeros(pairs.mask.shape)
         first = np.full((2, len(pairs.mask)), -np.inf)
-        known: dict[Any, Any] = {}
         asked = self.symbols.possible(wide).reshape(-1)
-        for row in np.flatnonzero(asked):  # others are of no position
-            i, j = of_query[row], of_shared[row]
-            q = queries[1][i : i + 1]
-            key = q.c.tobytes(), q.radius.tobytes(), j
-            if key not in known:
-                known[key] = self.row(q, keys[1][by_shared[j]], begin)
-            low[row], high[row], first[0, row], first[1, row] = known[key]
+        asked = np.flatnonzero(asked)  # others are of no position
+        for j in np.unique(of_shared[asked]):
+            known: dict[Any, int] = {}
+            for row in asked[of_shared[asked] == j]:
+                q = queries[1][of_query[row] : of_query[row] + 1]
+                same = known.setdefault(
+                    (q.c.tobytes(), q.radius.tobytes()), row
+                )
+                low[row], high[row], first[0, row], first[1, row] = (
+                    self.row(q, keys[1], begin, by_shared[j])
+                    if same == row
+                    else (low[same], high[same], *first[:, same])
+                )
         return PairScores(pairs, low, high, first[0], first[1])
 
     def row(
-        self, q: Zonotope, keys: Zonotope, begin: Begin
+        self,
+        q: Zonotope,
+        keys: Zonotope,
+        begin: Begin,
+        rows: Array | slice = slice(None),
     ) -> tuple[Array, Array, float, float]:
-        """The scores of one query, all less one number that is the same for all: what the error of
-        the query gives to the best key. Only differences of scores matter to a head, and two keys
-        that are near each other get nearly the same of that error. Where there is no first token,
-        it stands below all keys.
+        """The scores of one query and of keys in some rows, all less one number that is the same
+        for all: what the error of the query gives to the best key. Only differences of scores
+        matter to a head, and two keys that are near each other get nearly the same of that error.
+        Where there is no first token, it stands below all keys.
         """
+        q, keys, first_key = _where_asked(q, keys, begin.k)
+        keys = keys[rows]
         scores = self.divided(q, keys)
-        first = self.divided(q, begin.k)
+        first = self.divided(q, first_key)
         if len(scores[0]) and q.radius.any():
             best = keys.c[int(np.argmax(scores[0] + scores[1]))]  # [d_match]
             scores = self._beside(q, keys, best, *scores)
-            first = self._beside(q, begin.k, best, *first)
+            first = self._beside(q, first_key, best, *first)
         if not begin.there:
             return (*scores, -np.inf, -np.inf)
         return (*scores, float(first[0][0]), float(first[1][0]))
@@ -161,6 +175,19 @@ class HeadScores:
         error = error + (whole + apart) * 2.0**-45
         less = (whole - apart) / root
         return low + less - error, high - less + error
+
+
+def _where_asked(
+    q: Zonotope, keys: Zonotope, first: Zonotope
+) -> tuple[Zonotope, Zonotope, Zonotope]:  # [1, m], [n, m], [1, m]
+    """The columns in which a query is not exactly 0: elsewhere it adds exactly 0 to each score, of
+    keys that are numbers.
+    """
+    asked = np.flatnonzero((q.c[0] != 0) | (q.radius[0] != 0))
+    most = q.c.shape[1] // 2  # where more are left, a copy of them costs more
+    if len(asked) > most or not (keys.finite and first.finite):
+        return q, keys, first
+    return q[:, asked], keys[:, asked], first[:, asked]
 
 
 def shared_in(q: Zonotope, k: Zonotope) -> Array:  # [1, m], [n, m] -> [n]

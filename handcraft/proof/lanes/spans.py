@@ -27,6 +27,7 @@ from handcraft.proof.lanes.forms import (
     as_objects,
     collapsed,
     constant_form,
+    in_small,
 )
 from handcraft.proof.lanes.pair_table import PairTable, by_side
 from handcraft.proof.lanes.symbols import (
@@ -85,13 +86,14 @@ def _of_distinct(
     pairs = PairTable.of(symbols, *by_side(wide))
 
     def of_pairs(table: Array, own: Labels) -> Array:
-        whole = np.broadcast_to(spread(table, own, wide), shape)
+        small = in_small(table)
+        whole = np.broadcast_to(spread(small, own, wide), shape)
         return whole.reshape(pairs.mask.shape)[pairs.mask]
 
     columns = [of_pairs(table, own) for own, table, _ in parts]
-    columns += [np.ones(int(pairs.mask.sum()), dtype=np.int64)]
+    columns += [np.ones(int(pairs.mask.sum()), dtype=np.int8)]
     columns += [_itself(pairs)[pairs.mask], of_pairs(numbers, labels)]
-    rows = _distinct(np.column_stack(columns))
+    rows = _distinct_of(columns)
     if not len(rows):
         return None
     for many in range(1, _MOST_OF_PROMPTS + 1):
@@ -154,9 +156,9 @@ def _for_all(
 def _itself(pairs: PairTable) -> Array:  # -> [n_query, n_key]
     """1 for a position and itself, where the index of both is known; else 0."""
     if (0, AT_INDEX) not in pairs.queries or (1, AT_INDEX) not in pairs.keys:
-        return np.zeros(pairs.mask.shape, dtype=np.int64)
+        return np.zeros(pairs.mask.shape, dtype=np.int8)
     q, k = pairs.row((0, AT_INDEX)), pairs.column((1, AT_INDEX))
-    return (q[:, None] == k[None, :]).astype(np.int64)
+    return (q[:, None] == k[None, :]).astype(np.int8)
 
 
 def _by_query(
@@ -182,6 +184,28 @@ def _by_query(
         if own not in tried:
             tried.append(own)
     return found
+
+
+def _distinct_of(columns: Sequence[Array]) -> Array:  # m of [n] -> [n', m]
+    """Each row of these columns once, where there are too many rows to stand side by side."""
+    number, many = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for column in columns:
+        if not len(column):
+            break
+        own = column.astype(np.int64)
+        own -= own.min()
+        span = int(own.max()) + 1
+        if many * span >= 2**62:
+            (number, many), (own, span) = _numbered(number), _numbered(own)
+        number, many = number * span + own, many * span
+    at = np.unique(number, return_index=True)[1]
+    return np.column_stack([x[at].astype(np.int64) for x in columns])
+
+
+def _numbered(column: Array) -> tuple[Array, int]:
+    """The same with a number for each value, and how many there are."""
+    values, at = np.unique(column, return_inverse=True)
+    return at.reshape(-1), len(values)
 
 
 def _distinct(rows: Array) -> Array:  # [n, m] -> [n_distinct, m]

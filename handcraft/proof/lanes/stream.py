@@ -18,11 +18,12 @@ from handcraft.core.gpt2 import Array
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected, Zonotope
 from handcraft.proof.lanes.checked_model import check_model
+from handcraft.proof.lanes.derived import count_rows
 from handcraft.proof.lanes.dust import LaneFloats
 from handcraft.proof.lanes.head_prompt import some_mean
 from handcraft.proof.lanes.lane_arithmetic import LaneArithmetic
 from handcraft.proof.lanes.logits import LogitRows
-from handcraft.proof.lanes.needed import needed_heads
+from handcraft.proof.lanes.needed import answering_parts, needed_heads
 from handcraft.proof.lanes.numbers import (
     LaneNumbers,
     lanes_of,
@@ -43,6 +44,8 @@ from handcraft.proof.lanes.symbols import (
     Labels,
     Symbols,
 )
+
+_MOST_UNREAD = 2**19  # pairs for which a head is followed that answers nothing
 
 
 class LaneStream:
@@ -85,7 +88,9 @@ class LaneStream:
             self.first = lanes_of(self.symbols, (), start, ())
         skipped = int(begin is not None)
         window = len(self.wpe) - skipped
-        if symbols.n > window or (symbols.n < window and not self.begins):
+        # texts of prompts say themselves which places they have, and need not fill the window
+        shorter = self.begins or symbols.texts is not None
+        if symbols.n > window or (symbols.n < window and not shorter):
             raise Rejected("the texts have another window")
         self.text = self._embedded([ids[t] for t in symbols.alphabet], skipped)
         if symbols.texts is not None:
@@ -96,6 +101,11 @@ class LaneStream:
         )
         # where only some positions are asked, others are followed as far as these read them
         self._needed = needed_heads(self.blocks, model.n_head)
+        self._answering = answering_parts(self.blocks, self.wte, model.n_head)
+        self._at_block = 0
+        self.spared = (
+            False  # True once a head is not followed where it is asked
+        )
 
     def _embedded(
         self, tokens: Sequence[int], skipped: int
@@ -117,6 +127,7 @@ class LaneStream:
         `to_last` up to the last block.
         """
         for i, block in enumerate(self.blocks):
+            self._at_block = i
             # what no later head reads is needed where it is asked alone
             self.read_later = (
                 self.asked is None or i < self._last or self.follows_all
@@ -196,6 +207,8 @@ class LaneStream:
             followed = (
                 {"asked"} if answering is None or h in answering else set()
             )
+            if answering is None and self._is_spared(h, before, own, d):
+                followed = set()
             if all_ or h in needed or self.follows_all:
                 followed.add("text")
             for name, lanes in self._head(before, own, d, followed).items():
@@ -204,6 +217,31 @@ class LaneStream:
             with self.symbols.of_asked(name == "asked"):
                 found = self._added(getattr(self, name), lanes, attn["c_proj"])
             setattr(self, name, found)
+
+    def _is_spared(
+        self,
+        head: int,
+        before: dict[str, list[LaneNumbers]],
+        own: Array,
+        d: int,
+    ) -> bool:
+        """True if a head makes no difference to what is predicted where it is asked, and there is
+        much to compute.
+        """
+        if self.asked is None or self.follows_all:
+            return False
+        if head in self._answering[self._at_block].heads:
+            return False
+        rows = 1
+        for name, columns in (("asked", own), ("text", own + d)):
+            lanes = [before[name][i] for i in columns]
+            rows *= count_rows(
+                self.symbols, tuple({x for lane in lanes for x in lane.labels})
+            )
+        if rows <= _MOST_UNREAD:
+            return False
+        self.spared = True
+        return True
 
     def _asked_of(
         self, attn: Any
@@ -217,8 +255,13 @@ class LaneStream:
         for name in dict.fromkeys(("text", *self._sorts())):
             check_fit(getattr(self, name))
             check_sums(getattr(self, name), w, b)
+            # a key stands anywhere: of a position that is asked no key is read
+            read = d if name == "asked" else 3 * d
             with self.symbols.of_asked(name == "asked"):
-                before[name] = self.arithmetic.linear(getattr(self, name), w, b)
+                before[name] = self.arithmetic.linear(
+                    getattr(self, name), w[:, :read], b[:read]
+                )
+            before[name] += [single(0.0)] * (3 * d - read)
         if self._unfollowed is not None:
             self._unfollowed.add_heads(self._sizes_brought(before, d), attn)
         return before, d, d // self.model.n_head

@@ -32,6 +32,7 @@ from handcraft.proof.lanes.walks import TokenWalk
 AxisLabel: TypeAlias = tuple[int, int]
 Labels: TypeAlias = tuple[AxisLabel, ...]
 MOST_TABLE_ROWS = 4_000_000  # of one table
+TOLD_LESS = "told less"  # is known where a table that tells more was too large
 MOST_LEARNT = 2_000_000  # of a fact on symbols that define another one
 AT_TOKEN, AT_INDEX, AT_LENGTH = 0, 1, 2
 SIGNS = np.array((-1, 0, 1))  # the values of a comparison

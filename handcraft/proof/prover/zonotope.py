@@ -37,6 +37,7 @@ from handcraft.core.gpt2 import Activation, Array
 UP = 1 + 2.0**-40  # rounds a radius up past its own float64 error
 OWN = 2.0**-53  # the unit roundoff of the centres
 MOST_TERMS = 2_000_000  # sums that are computed in one go
+_SUMMED = 2**18  # of these at once: each takes a dozen numbers on the way
 _ROWS = 1_024  # of which what they share is known at once
 NEVER = 4000.0  # the grid of a zero: it is a multiple of every power of two
 # the grid of what is uncertain, below every other even with the grid of a weight
@@ -211,10 +212,15 @@ class Precision:
         x = x.lanes(read)
         live = np.flatnonzero(w.any(axis=0))
         width = max(1, MOST_TERMS // max(1, len(x.c)))
+        step = max(1, _SUMMED // max(1, len(read), min(width, len(live))))
         for i in range(0, len(live), width):
             columns = live[i : i + width]
             part = w[:, columns]
-            c[:, columns], r[:, columns] = self._columns(x, part, b[columns])
+            for j in range(0, len(c), step):
+                rows = slice(j, j + step)
+                c[rows, columns], r[rows, columns] = self._columns(
+                    x[rows], part, b[columns]
+                )
             if g is not None and x.g is not None:
                 g[:, columns] = np.matmul(part.T, x.g)
         return self.snapped(Zonotope(c, r, g))
