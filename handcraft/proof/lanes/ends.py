@@ -11,7 +11,6 @@ Rules of this file: each end is in just one part, and each part is shown.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
@@ -52,7 +51,6 @@ def _if_it_fits(
     contexts: PromptContexts, shown: Callable[[PromptContexts], ShownByLanes]
 ) -> ShownByLanes | None:
     """What is shown of some ends; None where they can be halved, as a table is too large."""
-    gc.collect()  # tables of what was looked at before: symbols refer to each other
     try:
         return shown(contexts)
     except TooManyRows:  # its traceback goes, and with it the tables

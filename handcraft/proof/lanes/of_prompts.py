@@ -123,10 +123,7 @@ class OfPrompts:
 
         contexts = narrowed_by_parts(contexts, self.answer, said)
         parts = asked_parts(contexts, self.answer)
-        found = []
-        for part in parts:
-            gc.collect()  # tables of symbols refer to each other
-            found.append(self._part(part, placed=placed))
+        found = [self._part(x, placed=placed) for x in parts]
         margin = min(least for least, _ in found)
         error = max(error for _, error in found)
         return ShownByLanes(contexts.prompts, margin, False, error, ())
