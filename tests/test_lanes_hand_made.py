@@ -26,7 +26,7 @@ from handcraft.proof.lanes.lengths import asked_contexts
 from handcraft.proof.lanes.walked import sums_at
 
 FOLDER = Path(__file__).parents[1] / "programs"
-MUTANTS = max(2, int(os.environ.get("LANE_MUTANTS", "660")) // 33)
+MUTANTS = max(2, int(os.environ.get("LANE_MUTANTS", "330")) // 33)
 if settings.default.max_examples < FULL:
     MUTANTS = 2
 

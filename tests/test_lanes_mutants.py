@@ -10,7 +10,7 @@ from conftest import FULL
 from hypothesis import settings
 from lane_programs import NAMES, is_right, proved_mutants, tagged
 
-WANTED = int(os.environ.get("LANE_MUTANTS", "3300"))
+WANTED = int(os.environ.get("LANE_MUTANTS", "1650"))
 MANY = max(2, WANTED // len(NAMES))
 if settings.default.max_examples < FULL:
     MANY = 4

@@ -70,7 +70,7 @@ CLAIMS: dict[str, Expression] = {
     "a sum": lookup({1: "a", 2: "b"}, total({"a": 1, "b": 2}, before=here)),
     "two back": token_at(latest({-2: own})),
 }
-MANY = 300 if settings.default.max_examples >= FULL else 30
+MANY = 150 if settings.default.max_examples >= FULL else 30
 NOT_COUNTED = {"how many", "a sum", "a after b", "what followed a"}
 
 

@@ -15,7 +15,7 @@ from lane_programs import (
     proved_mutants,
 )
 
-MANY = max(2, int(os.environ.get("LANE_MUTANTS", "660")) // len(NAMES))
+MANY = max(2, int(os.environ.get("LANE_MUTANTS", "330")) // len(NAMES))
 if settings.default.max_examples < FULL:
     MANY = 2
 

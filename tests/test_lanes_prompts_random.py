@@ -41,7 +41,7 @@ from handcraft.sequence.words import (
 
 LANGUAGES = ("[ab]{1,3}=", "[xy][ab]{1,2}=", r"\^[xy]?[ab]{1,2}=", "a[ab]b")
 VOCABULARY = Vocabulary(tuple("abxy=^"))
-MANY = 40 if settings.default.max_examples < FULL else 200
+MANY = 40 if settings.default.max_examples < FULL else 100
 
 
 def node(op: str, *args: Any) -> Expression:
