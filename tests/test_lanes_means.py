@@ -36,6 +36,9 @@ MEANS = {
     "others": mean(SCORE, there(tokens) != tokens),
     "before": mean(SCORE, BEFORE),
     "the first alone": mean(SCORE, there(indices) < 1),
+    "equal, or an a": mean(
+        SCORE, (there(tokens) == tokens) | (there(tokens) == "a")
+    ),
 }
 
 

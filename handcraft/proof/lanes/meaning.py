@@ -216,7 +216,7 @@ class MeaningForms:
             self.symbols,
             lambda x, n: Fraction(x) / n if n else None,
             self._total(e),
-            self._count(e),
+            total_form(self.symbols, where),  # in whole, as the total is
         )
 
     def _place(self, e: Expression, sign: int) -> Form:
