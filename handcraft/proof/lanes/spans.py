@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import combinations
-from math import lcm, prod
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -209,17 +209,8 @@ def _numbered(column: Array) -> tuple[Array, int]:
 
 
 def _distinct(rows: Array) -> Array:  # [n, m] -> [n_distinct, m]
-    """Each row once: found by one whole number for all of a row, where it fits into one."""
-    if not len(rows):
-        return rows
-    low = rows.min(axis=0)
-    spans = [int(x) + 1 for x in rows.max(axis=0) - low]
-    if prod(spans) >= 2**62:
-        return np.unique(rows, axis=0)
-    number = np.zeros(len(rows), dtype=np.int64)
-    for i, span in enumerate(spans):
-        number = number * span + (rows[:, i] - low[i])
-    return np.asarray(rows[np.unique(number, return_index=True)[1]])
+    """Each row once."""
+    return _distinct_of(list(rows.T)) if len(rows) else rows
 
 
 def _fits(rows: Array, factors: Factors) -> bool:
