@@ -14,13 +14,20 @@ from handcraft.proof import verify
 from handcraft.proof.checker.zonotope import Rejected, Zonotope
 from handcraft.proof.lanes.contexts import contexts_of
 from handcraft.proof.lanes.dust import LaneFloats
-from handcraft.proof.lanes.forms import Form, as_key, as_objects, in_numbers
+from handcraft.proof.lanes.forms import (
+    Form,
+    as_key,
+    as_objects,
+    constant_form,
+    in_numbers,
+)
 from handcraft.proof.lanes.head_choice import levels_beside
 from handcraft.proof.lanes.levels import whole_numbers
 from handcraft.proof.lanes.numbers import LaneNumbers, at_rows, gathered
 from handcraft.proof.lanes.pair_table import PairTable
 from handcraft.proof.lanes.scores import Begin, HeadScores
 from handcraft.proof.lanes.symbols import AT_END, AT_INDEX, AT_TOKEN, Symbols
+from handcraft.proof.lanes.widened import PlacedSum
 from handcraft.sequence.words import own
 
 
@@ -150,6 +157,21 @@ def test_some_rows_are_those_of_all() -> None:
     for part in ("c", "r", "g"):
         assert (getattr(some, part) == getattr(whole, part)[rows]).all()
     assert some.c.tolist() == [[2, 11], [0, 0], [1, 5]]
+
+
+def test_of_two_sums_the_rarer_has_less_at_the_first_key_or_in_all() -> None:
+    """Of those that are as much the labels tell, then what stands in them."""
+    none = constant_form(0)
+    label, other = ((1, 0),), ((1, 1),)
+    sums = [
+        PlacedSum(none, label, np.array([0, 9]), 0),
+        PlacedSum(none, label, np.array([1, 1]), 1),
+        PlacedSum(none, other, np.array([1, 1]), 1),
+        PlacedSum(none, other, np.array([2, 0]), 1),
+        PlacedSum(none, label, np.array([1, 2]), 1),
+    ]
+    for (i, one), (j, two) in product(enumerate(sums), repeat=2):
+        assert one.is_rarer(two) == (i < j)
 
 
 def test_of_one_that_asks_the_key_at_its_place_is_itself() -> None:

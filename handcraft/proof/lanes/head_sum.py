@@ -51,13 +51,7 @@ def sum_of_head(
     head: HeadScores, scores: PairScores, lane: LaneNumbers
 ) -> LaneNumbers:
     """A share of the sum of a value over the keys that are nearest to the first token."""
-    mask = scores.pairs.mask
-    behind_low = scores.first_low[:, None] - scores.high
-    behind_high = scores.first_high[:, None] - scores.low
-    near = mask & (behind_low <= behind_low[mask].min() + _NEAR)
-    share, off, rest = key_share(
-        head, behind_low, behind_high, near, mask & ~near
-    )
+    near, (share, off, rest) = _nearest(head, scores)
     unit, numbers, far = units_of(lane)
     weights = weights_of(head.symbols, scores.pairs, near, lane.labels, numbers)
     summed = total_form(head.symbols, weights)
@@ -72,6 +66,17 @@ def sum_of_head(
     r = off * most * UP + (error + small_of(head, lane.most)) * UP
     c = c * share
     return LaneNumbers(summed.labels, c, (r + np.abs(c) * 2.0**-50) * UP)
+
+
+def _nearest(
+    head: HeadScores, scores: PairScores
+) -> tuple[Array, tuple[float, float, float]]:
+    """The keys nearest to the first token, and what key_share says of them."""
+    mask = scores.pairs.mask
+    behind_low = scores.first_low[:, None] - scores.high
+    behind_high = scores.first_high[:, None] - scores.low
+    near = mask & (behind_low <= behind_low[mask].min() + _NEAR)
+    return near, key_share(head, behind_low, behind_high, near, mask & ~near)
 
 
 def _as_floats(form: Form) -> Array:

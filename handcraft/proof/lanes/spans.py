@@ -44,6 +44,7 @@ _MOST_OF_PROMPTS = (
     4  # in prompts a count is known in whole, which four heads add up
 )
 _MOST_SOLVED = 200_000  # pairs
+_ROWS_AT_ONCE = 2**19  # that are told apart: eight bytes each, a few times
 _LARGEST = (
     2**16
 )  # factors and their common denominator: the products below are exact
@@ -188,6 +189,20 @@ def _by_query(
 
 def _distinct_of(columns: Sequence[Array]) -> Array:  # m of [n] -> [n', m]
     """Each row of these columns once, where there are too many rows to stand side by side."""
+    starts = range(0, max(1, len(columns[0])), _ROWS_AT_ONCE)
+    parts = [
+        _distinct_few([x[i : i + _ROWS_AT_ONCE] for x in columns])
+        for i in starts
+    ]
+    return (
+        parts[0]
+        if len(parts) == 1
+        else _distinct_few(list(np.concatenate(parts).T))
+    )
+
+
+def _distinct_few(columns: Sequence[Array]) -> Array:  # m of [n] -> [n', m]
+    """The same with a number for each row."""
     number, many = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
         if not len(column):

@@ -174,7 +174,7 @@ def _say_rest(
 def _rarer(parts: tuple[PlacedSum, PlacedSum]) -> tuple[PlacedSum, int]:
     """What a sum has more than its least, or less than its most, and the sign of that."""
     up, down = parts
-    return (down, -1) if down.order < up.order else (up, 1)
+    return (down, -1) if down.is_rarer(up) else (up, 1)
 
 
 def _from_zero(symbols: Symbols, numbers: Array, new: int) -> bool:

@@ -14,6 +14,7 @@ rows that no text has become the same table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -109,11 +110,15 @@ class PlacedSum:
     rest: Array
     first: int
 
-    @property
-    def order(self) -> tuple[int, int, Labels, bytes]:
-        """What the rarer of two has less of."""
-        whole = int(self.rest.sum())
-        return self.first, whole, self.labels, self.rest.tobytes()
+    def is_rarer(self, other: PlacedSum) -> bool:
+        """True if it has less of what matters than another sum has."""
+        if self._much != other._much:
+            return self._much < other._much
+        return self.rest.tobytes() < other.rest.tobytes()
+
+    @cached_property
+    def _much(self) -> tuple[int, int, Labels]:
+        return self.first, int(self.rest.sum()), self.labels
 
 
 def by_place(
@@ -134,8 +139,8 @@ def by_place(
         i for i, (side, s) in enumerate(wide) if side == 1 and s != AT_INDEX
     )
     big = np.iinfo(np.int64).max
-    low = np.where(mask, rows, big).min(axis=others, keepdims=True)
-    high = np.where(mask, rows, -big).max(axis=others, keepdims=True)
+    low = rows.min(axis=others, keepdims=True, where=mask, initial=big)
+    high = rows.max(axis=others, keepdims=True, where=mask, initial=-big)
     some = mask.any(axis=others, keepdims=True)
     return (
         _rest(symbols, wide, mask, rows - low, np.where(some, low, 0)),
@@ -195,8 +200,8 @@ def sums_of(
     )
     some = mask.any(axis=others)
     big = np.iinfo(np.int64).max
-    high = np.where(some, np.where(mask, rows, -big).max(axis=others), 0)
-    low = np.where(some, np.where(mask, rows, big).min(axis=others), 0)
+    high = np.where(some, rows.max(axis=others, where=mask, initial=-big), 0)
+    low = np.where(some, rows.min(axis=others, where=mask, initial=big), 0)
     if not whole:
         low, high = np.minimum(low, 0), np.maximum(high, 0)
     kept = tuple(x for i, x in enumerate(wide) if i not in others)
