@@ -314,7 +314,7 @@ def fetched(rank: Expression) -> Expression:
     ("rank", "left_out", "instead"),
     [
         (in_a_circle, "follows", lambda *_: ()),
-        (both_ways, "_in_order", lambda *_: True),
+        (both_ways, "is_strict_order", lambda *_: True),
     ],
 )
 def test_left_out_of_the_order_a_claim_without_a_value_is_followed(

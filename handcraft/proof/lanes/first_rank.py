@@ -1,6 +1,7 @@
 """Counts that are ranks: no two positions of a text have the same.
 
     first_rank(symbols, labels, numbers)   the least value of such a count; None for any other
+    is_strict_order(counts, apart)         True for a strict order of all that are apart
 
 A count of what belongs before a position is a rank, if "belongs before" is a strict order of all:
 of any two positions one is before the other, and any three are in a row. Where weights depend on a
@@ -52,7 +53,7 @@ def first_rank(symbols: Symbols, labels: Labels, numbers: Array) -> int | None:
     mine = np.diagonal(counts[len(counts) // 2])[there]
     if not len(mine) or not (mine == mine[0]).all():
         return None
-    return int(mine[0]) if _in_order(counts, apart) else None
+    return int(mine[0]) if is_strict_order(counts, apart) else None
 
 
 def _counts(
@@ -84,8 +85,12 @@ def _apart(symbols: Symbols, place: dict[int, Array]) -> Array:
     return found
 
 
-def _in_order(counts: list[Array], apart: Array) -> bool:
-    """True if it is a strict order of all, whatever the comparisons are."""
+def is_strict_order(counts: list[Array], apart: Array) -> bool:
+    """True if it is a strict order of all, whatever the comparisons are.
+
+    counts  for each sign of a comparison, or one: [n, n] True where the second is before the first
+    apart   [n, n] True for two that one text can have
+    """
     last = len(counts) - 1
     if any(
         (apart & (counts[i] == counts[last - i].T)).any()

@@ -16,6 +16,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.lanes.echoed import MOST_ECHOES
+from handcraft.proof.lanes.first_rank import is_strict_order
 from handcraft.proof.lanes.symbols import Symbols
 
 MOST_HELD = 2048  # what an element can hold: its square is a table
@@ -55,11 +56,7 @@ def least_in_order(counts: Array, at: Array) -> int | None:
         return None
     own = np.diagonal(counts)
     apart = at[:, None] != at[None, :]
-    before = counts == 1
-    if (own != own[0]).any() or (apart & (before == before.T)).any():
-        return None
-    steps = (before & apart).astype(np.float32)
-    if ((steps @ steps > 0) & apart & ~before).any():
+    if (own != own[0]).any() or not is_strict_order([counts == 1], apart):
         return None
     return int(own[0])
 
