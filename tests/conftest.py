@@ -8,11 +8,14 @@ from __future__ import annotations
 import gc
 import json
 import math
+import sys
 import tempfile
 from collections.abc import Iterable
 from functools import cache
+from importlib import import_module
 from itertools import product
 from pathlib import Path
+from pkgutil import walk_packages
 from random import Random
 from typing import Any
 
@@ -457,9 +460,15 @@ def built(beside_ok: Path) -> Built:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over the tests themselves and all that they imported: a proof
-    that lets large tables go before the next ones would look through them each time.
+    """Import all of handcraft before the first test: what is imported while a test has replaced
+    something would keep that for good. Let the garbage collector pass over it and the tests
+    themselves: a proof that lets large tables go would look through them each time.
     """
+    for module in walk_packages(
+        sys.modules["handcraft"].__path__, "handcraft."
+    ):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
     # At the first property hypothesis asks the collector who holds its own randomness: what is
     # frozen holds nothing, the collector says.
     given(st.none())(_nothing)()
