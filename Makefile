@@ -14,7 +14,7 @@ demo: $(VENV)/handcraft  ## build, explain and verify aab
 # A process a core, so each calculates on one thread.
 SUITE = OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --durations=20 --durations-min=1
 
-test: $(VENV)/test  ## the quick tests: two minutes on two cores; property tests draw a few of their examples
+test: $(VENV)/test  ## the quick tests: some three minutes on two cores; property tests draw a few of their examples
 	$(SUITE)
 
 lowest: $(VENV)-lowest/test  ## the quick tests with the oldest dependencies that pyproject.toml allows

@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from conftest import slow_from
 from lane_programs import (
     answering,
     answers_rightly,
@@ -63,7 +64,9 @@ from handcraft.sequence.words import (
 )
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
-SMALL = ("dyck2", "balanced", "hist", "median", "induction", "run")
+SMALL = slow_from(
+    5, ("balanced", "hist", "median", "induction", "run", "dyck2")
+)
 
 
 def written(name: str) -> Model:
@@ -101,6 +104,7 @@ def shown_of_few(model: Model) -> ShownByLanes:
 # ------------------------------------------------------------ what is proved
 
 
+@pytest.mark.slow
 def test_a_sort_by_flags_is_proved() -> None:
     """Each flag is read off a count, and there would be 11,962,890,625 rows of six counts."""
     shown = measured_lanes(written("sort"), ())

@@ -44,8 +44,16 @@ from handcraft.sequence.expression import Expression
 from handcraft.sequence.words import cases, end, equal, here, token_at
 
 LOOK_BACK = (
-    *("balanced", "dyck2", "induction", "carry", "depth", "distinct_so_far"),
-    *("first_position", "flip_flop", "inversions", "leader", "nth", "parity"),
+    *("balanced", "carry", "depth", "distinct_so_far", "first_position"),
+    *(
+        "dyck2",
+        "flip_flop",
+        "induction",
+        "inversions",
+        "leader",
+        "nth",
+        "parity",
+    ),
     *("pattern", "run", "running_max", "shift", "since", "sorted_so_far"),
     "sum_mod_3",
 )

@@ -180,6 +180,7 @@ def test_one_end_that_is_too_large_is_refused() -> None:
         in_parts(asked_contexts(model, claim), never)
 
 
+@pytest.mark.slow
 def test_where_a_table_that_tells_more_is_too_large_some_ends_are_looked_at() -> (
     None
 ):

@@ -38,6 +38,7 @@ def test_a_suspect_that_is_right_is_no_counterexample(
     )
 
 
+@pytest.mark.slow
 def test_a_suspect_of_prompts_is_asked_as_a_prompt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 from conftest import bundled_model
-from lane_programs import answering
 
 from handcraft import Head, Program, after, position, scratch, token
 from handcraft.proof import verify
-from handcraft.proof.lanes.check import measured_lanes
 
 
 def test_aab_over_256_positions() -> None:
@@ -49,11 +47,3 @@ def test_large_domains_are_proved(
     assert (report.verdict, report.contexts) == ("proved", contexts)
     assert report.min_margin is not None
     assert report.min_margin > margin
-
-
-def test_answers_that_are_sorted_by_frequency_are_proved_for_twenty_tokens() -> (
-    None
-):
-    """Its tables are the largest of all answers to texts of 20 tokens."""
-    model = answering("sort_by_frequency", 20)
-    assert measured_lanes(model, ()).margin > 793
