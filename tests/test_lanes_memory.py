@@ -20,6 +20,7 @@ from handcraft.proof.lanes.forms import (
     as_objects,
     constant_form,
     in_numbers,
+    least_and_most,
 )
 from handcraft.proof.lanes.head_choice import levels_beside
 from handcraft.proof.lanes.levels import whole_numbers
@@ -157,6 +158,23 @@ def test_some_rows_are_those_of_all() -> None:
     for part in ("c", "r", "g"):
         assert (getattr(some, part) == getattr(whole, part)[rows]).all()
     assert some.c.tolist() == [[2, 11], [0, 0], [1, 5]]
+
+
+@pytest.mark.parametrize("far", [1, 2**40])
+def test_the_least_and_the_most_are_of_what_can_be_alone(far: int) -> None:
+    """Where nothing can be both are 0; asked row by row in plain Python."""
+    random = np.random.default_rng(far)
+    numbers = random.integers(-3, 4, (5, 3, 4)) * far
+    mask = random.integers(0, 4, (5, 3, 4)) == 0
+    low, high, there = least_and_most(numbers, mask, (1, 2))
+    kept = [n[m].tolist() for n, m in zip(numbers, mask, strict=True)]
+    assert low.tolist() == [min(x, default=0) for x in kept]
+    assert high.tolist() == [max(x, default=0) for x in kept]
+    assert there.tolist() == [bool(x) for x in kept]
+    mask[0] = False
+    wide = least_and_most(numbers, mask, (1, 2), keepdims=True)
+    assert [x.shape for x in wide] == [(5, 1, 1)] * 3
+    assert [x[0].item() for x in wide] == [0, 0, False]
 
 
 def test_of_two_sums_the_rarer_has_less_at_the_first_key_or_in_all() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from handcraft.core.gpt2 import Array
 from handcraft.proof.checker.zonotope import Rejected
+from handcraft.proof.lanes.forms import least_and_most
 from handcraft.proof.lanes.symbols import (
     AT_INDEX,
     IS_SAME,
@@ -28,7 +29,6 @@ from handcraft.proof.lanes.symbols import (
 )
 
 _MOST_BOUNDED = 4_000_000  # pairs that are looked at
-_NONE = 2**40  # no weight is as great
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +123,7 @@ def _placed(
 ) -> tuple[Array, Array, Array]:
     """One position with each index, or rank: by the number of positions that are seen."""
     fewer = tuple(len(asked) + i for i, x in enumerate(keys) if x != place)
-    low = np.where(mask, weights, _NONE).min(axis=fewer)  # [asked, place]
-    high = np.where(mask, weights, -_NONE).max(axis=fewer)
-    there = mask.any(axis=fewer)
+    low, high, there = least_and_most(weights, mask, fewer)  # [asked, place]
     first = symbols.all[place[1]].first or 0
     places = slice(first, first + symbols.n)
     count = symbols.number_seen() - 1
@@ -137,7 +135,7 @@ def _placed(
         return np.take_along_axis(added, at, axis=-1)[..., 0]
 
     known = upto(np.where(there, 0, 1)) == 0
-    return upto(np.where(there, low, 0)), upto(np.where(there, high, 0)), known
+    return upto(low), upto(high), known
 
 
 def _any(
@@ -145,10 +143,9 @@ def _any(
 ) -> tuple[Array, Array, Array]:
     """The least and the most of any one position."""
     fewer = tuple(range(len(asked), weights.ndim))
-    low = np.where(mask, weights, _NONE).min(axis=fewer)
-    high = np.where(mask, weights, -_NONE).max(axis=fewer)
-    there = mask.any(axis=fewer) & (seen > 0)
-    return np.where(there, low, 0), np.where(there, high, 0), there
+    low, high, there = least_and_most(weights, mask, fewer)
+    some = there & (seen > 0)
+    return np.where(some, low, 0), np.where(some, high, 0), some
 
 
 def _itself(

@@ -80,10 +80,10 @@ def _in_few_rows(pass_: OfTexts | OfPrompts) -> ShownByLanes:
         return pass_.run(few=False)
     except TooManyRows as error:
         why = error
-    _begin_anew(pass_, why)
+    _forget(pass_, why)
     with suppress(Rejected):
         return pass_.run(few=True)
-    _begin_anew(pass_, why)
+    _forget(pass_, why)
     if isinstance(pass_, OfPrompts):
         return pass_.by_ends()
     if not isinstance(why, LargeClaim):
@@ -92,7 +92,7 @@ def _in_few_rows(pass_: OfTexts | OfPrompts) -> ShownByLanes:
     return pass_.run(few=False)
 
 
-def _begin_anew(pass_: OfTexts | OfPrompts, why: TooManyRows) -> None:
+def _forget(pass_: OfTexts | OfPrompts, why: TooManyRows) -> None:
     """Let go what was computed up to there: all of it is computed again."""
     found: BaseException | None = why
     while found is not None:  # each holds the frames that it went through

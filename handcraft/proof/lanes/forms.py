@@ -318,6 +318,23 @@ def less_axis(
     return np.where(some, low, numbers.take(0, axis=axis)), some
 
 
+def least_and_most(
+    numbers: Array,
+    mask: Array,
+    axes: tuple[int, ...],
+    *,
+    keepdims: bool = False,
+) -> tuple[Array, Array, Array]:
+    """The least and the greatest of whole numbers along axes, of possible rows alone, and where
+    there are any: 0 where there are none.
+    """
+    far = np.iinfo(numbers.dtype).max
+    there = np.asarray(mask.any(axis=axes, keepdims=keepdims))
+    low = numbers.min(axis=axes, where=mask, initial=far, keepdims=keepdims)
+    high = numbers.max(axis=axes, where=mask, initial=-far, keepdims=keepdims)
+    return np.where(there, low, 0), np.where(there, high, 0), there
+
+
 def _few_differ(numbers: Array, mask: Array) -> bool:
     """True if a few of the rows along the first axis are not the same: it costs little to ask them
     before all.

@@ -194,11 +194,9 @@ def _distinct_of(columns: Sequence[Array]) -> Array:  # m of [n] -> [n', m]
         _distinct_few([x[i : i + _ROWS_AT_ONCE] for x in columns])
         for i in starts
     ]
-    return (
-        parts[0]
-        if len(parts) == 1
-        else _distinct_few(list(np.concatenate(parts).T))
-    )
+    if len(parts) == 1:
+        return parts[0]
+    return _distinct_few(list(np.concatenate(parts).T))
 
 
 def _distinct_few(columns: Sequence[Array]) -> Array:  # m of [n] -> [n', m]

@@ -25,6 +25,7 @@ from handcraft.proof.lanes.forms import (
     Form,
     as_objects,
     collapsed,
+    least_and_most,
     less_axis,
 )
 from handcraft.proof.lanes.symbols import (
@@ -138,13 +139,10 @@ def by_place(
     others = tuple(
         i for i, (side, s) in enumerate(wide) if side == 1 and s != AT_INDEX
     )
-    big = np.iinfo(np.int64).max
-    low = rows.min(axis=others, keepdims=True, where=mask, initial=big)
-    high = rows.max(axis=others, keepdims=True, where=mask, initial=-big)
-    some = mask.any(axis=others, keepdims=True)
+    low, high, _ = least_and_most(rows, mask, others, keepdims=True)
     return (
-        _rest(symbols, wide, mask, rows - low, np.where(some, low, 0)),
-        _rest(symbols, wide, mask, high - rows, np.where(some, high, 0)),
+        _rest(symbols, wide, mask, rows - low, low),
+        _rest(symbols, wide, mask, high - rows, high),
     )
 
 
@@ -198,10 +196,7 @@ def sums_of(
     others = tuple(
         i for i, (side, s) in enumerate(wide) if side == 1 and s != AT_INDEX
     )
-    some = mask.any(axis=others)
-    big = np.iinfo(np.int64).max
-    high = np.where(some, rows.max(axis=others, where=mask, initial=-big), 0)
-    low = np.where(some, rows.min(axis=others, where=mask, initial=big), 0)
+    low, high, _ = least_and_most(rows, mask, others)
     if not whole:
         low, high = np.minimum(low, 0), np.maximum(high, 0)
     kept = tuple(x for i, x in enumerate(wide) if i not in others)
