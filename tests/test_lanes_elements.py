@@ -45,17 +45,9 @@ from handcraft.sequence.words import cases, end, equal, here, token_at
 
 LOOK_BACK = (
     *("balanced", "carry", "depth", "distinct_so_far", "first_position"),
-    *(
-        "dyck2",
-        "flip_flop",
-        "induction",
-        "inversions",
-        "leader",
-        "nth",
-        "parity",
-    ),
-    *("pattern", "run", "running_max", "shift", "since", "sorted_so_far"),
-    "sum_mod_3",
+    *("dyck2", "flip_flop", "induction", "inversions", "leader", "nth"),
+    *("parity", "pattern", "run", "running_max", "shift", "since"),
+    *("sorted_so_far", "sum_mod_3"),
 )
 
 

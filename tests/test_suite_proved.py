@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from handcraft import tag
-from handcraft.core.errors import ProgramError
 from handcraft.model import Model
 from handcraft.proof.checker.zonotope import Rejected
 from handcraft.proof.lanes.check import measured_lanes
 from handcraft.results.suites.choosing import Candidate, Choice, Settings
-
-
-def compiled(candidate: Candidate) -> Model | None:
-    """The model of a candidate; None where it cannot be compiled."""
-    try:
-        return tag(
-            candidate.expression,
-            tokens=candidate.alphabet,
-            n=candidate.n,
-            causal=candidate.causal,
-            name=candidate.name,
-        ).build()
-    except ProgramError:
-        return None
+from handcraft.results.suites.member import _compiled
 
 
 def chosen(count: int) -> list[tuple[Candidate, Model]]:
@@ -32,7 +17,7 @@ def chosen(count: int) -> list[tuple[Candidate, Model]]:
     found = []
     for place in range(count):
         for candidate, says in choice.candidates(place):
-            if (model := compiled(candidate)) is not None:
+            if (model := _compiled(candidate)) is not None:
                 choice.take(candidate, says)
                 found.append((candidate, model))
                 break
